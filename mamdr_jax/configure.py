@@ -1,0 +1,137 @@
+"""Configs: their keys are what the constructors take, so that no key can be dead."""
+
+import dataclasses
+import difflib
+import inspect
+import itertools
+import typing
+
+import ml_collections
+import optax
+from ml_collections import config_dict
+
+from mamdr_jax.core import Optimizer
+from mamdr_jax.data import DATASETS
+from mamdr_jax.methods import METHODS
+from mamdr_jax.models import MODELS
+
+# Constructor arguments that come from elsewhere than the constructor's own section.
+MISSING = dataclasses.MISSING
+SUPPLIED = {"vocab", "parent", "name", "loss", "inner", "outer", "shared", "specific_inner"}
+
+
+def make(data: str, model: str, method: str) -> ml_collections.ConfigDict:
+  """The config of one experiment, its keys locked, with every default.
+
+  Args:
+    data, model, method: keys of `DATASETS`, `MODELS`, `METHODS`.
+
+  Returns:
+    `config.data`, `config.model` and `config.method` hold a `name` and what its constructor
+    takes; the rest says how it is trained.
+
+  Raises:
+    ValueError: an unknown name.
+  """
+  config = ml_collections.ConfigDict()
+  config.data = named(DATASETS, "data set", data)
+  config.model = named(MODELS, "model", model)
+  config.method = named(METHODS, "method", method)
+  config.inner = {"name": "adam", "options": ()}  # options: (("b1", 0.8), ...)
+  config.outer = {"name": "sgd", "options": ()}
+  config.specific_inner = {"name": "", "options": ()}  # no name: the same as `inner`
+  config.alpha = 1e-3  # inner rate, α
+  config.beta = 0.1  # outer rate of the shared parameters, β
+  config.gamma = 0.1  # outer rate of the specific parameters, γ
+  config.seed = 0
+  # Runs are the product of what is given here, each in place of the single value above.
+  config.sweep = {"seed": (), "alpha": (), "beta": (), "gamma": ()}
+  config.batch_size = 1024
+  config.reshuffle = True
+  config.l2 = 0.0
+  config.epochs = 100
+  config.patience = 5
+  config.lanes = 0  # runs side by side in one program; 0: all on an accelerator, 1 on a CPU
+  return config.lock()
+
+
+def named(table: dict, what: str, name: str) -> dict:
+  """`name` with the defaults of its constructor's arguments.
+
+  Where the default is None, or there is none, stands a placeholder that waits for a value.
+  """
+  settings = {"name": name}
+  for argument, (default, hint) in _arguments(choose(table, what, name)).items():
+    if default is None or default is MISSING:
+      kinds = [t for t in typing.get_args(hint) or (hint,) if t is not type(None)]
+      default = config_dict.placeholder(typing.get_origin(kinds[0]) or kinds[0])
+    settings[argument] = default
+  return settings
+
+
+def construct(table: dict, what: str, section: ml_collections.ConfigDict, **supplied):
+  """Calls the constructor that `section` names with what `section` holds.
+
+  Raises:
+    ValueError: the name is unknown, or something that has no default was not given.
+  """
+  constructor = choose(table, what, section.name)
+  for argument, (default, _) in _arguments(constructor).items():
+    if default is MISSING and section[argument] is None:
+      raise ValueError(f"{what} {section.name!r} needs {argument!r}: --config.*.{argument}=...")
+  given = {name: value for name, value in section.items() if name != "name"}
+  accepted = inspect.signature(constructor).parameters
+  return constructor(**given, **{n: v for n, v in supplied.items() if n in accepted})
+
+
+def _arguments(constructor) -> dict[str, tuple]:
+  """argument -> (default, type), of what the config is to give."""
+  if dataclasses.is_dataclass(constructor):
+    found = {f.name: (f.default, f.type) for f in dataclasses.fields(constructor)}
+  else:
+    hints = typing.get_type_hints(constructor)
+    parameters = inspect.signature(constructor).parameters.values()
+    found = {
+      p.name: (MISSING if p.default is p.empty else p.default, hints.get(p.name, str))
+      for p in parameters
+    }
+  return {name: argument for name, argument in found.items() if name not in SUPPLIED}
+
+
+def choose(table: dict, what: str, name: str):
+  """table[name], or an error that lists the choices and suggests the near one."""
+  if name in table:
+    return table[name]
+  near = difflib.get_close_matches(name, table, 1)
+  hint = f" (did you mean {near[0]!r}?)" if near else ""
+  raise ValueError(f"unknown {what} {name!r}{hint}; choose one of {', '.join(sorted(table))}")
+
+
+def optimizer(section: ml_collections.ConfigDict) -> Optimizer:
+  """rate -> the optax optimizer of that name, with its options.
+
+  Raises:
+    ValueError: optax has no such optimizer, or it takes no such option.
+  """
+  constructor = getattr(optax, section.name, None)
+  if not callable(constructor) or not section.name.islower():
+    raise ValueError(f"unknown optimizer {section.name!r}; any of optax's will do, e.g. adam, sgd")
+  options = dict(section.options)
+  unknown = set(options) - set(inspect.signature(constructor).parameters)
+  if unknown:
+    raise ValueError(f"optax.{section.name} takes no option {sorted(unknown)[0]!r}")
+  return lambda rate: constructor(rate, **options)
+
+
+def split(arg: str, defaults: tuple[str, ...]) -> list[str]:
+  """The parts of a config file's argument, separated by commas; those left out are `defaults`.
+
+  Raises:
+    ValueError: there are more parts than defaults.
+  """
+  parts = arg.split(",") if arg else []
+  if len(parts) > len(defaults):
+    raise ValueError(
+      f"config argument {arg!r} has more than {len(defaults)} parts; e.g. {defaults}"
+    )
+  return [given or default for given, default in itertools.zip_longest(parts, defaults)]

@@ -1,0 +1,66 @@
+"""The types that everything else speaks in. A reader starts here.
+
+Axis letters, used in every docstring:
+  `R` runs, `D` domains, `T` minibatches of a split, `S` steps of a schedule,
+  `B` rows of a minibatch, `N` rows of a table, `F` fields, `E` experts.
+
+What only scales a number is traced and lives in `Hparams`; what changes a shape, a loop
+length or a code path is a keyword-only argument of a constructor. Keys come first in
+every signature and are consumed.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import optax
+
+Array = jax.Array
+Key = jax.Array
+Tree = Any
+
+# {"tables": {field: {name: [N, ...]}}, "net": {...}}: a plain dict of arrays. A minibatch
+# touches a few rows of each table and all of the net.
+Params = dict[str, Any]
+
+
+class Batch(NamedTuple):
+  """A minibatch whose rows all come from one domain.
+
+  In a view (see `view.py`) `ids` and `domain` are positions among the viewed rows.
+  """
+
+  ids: dict[str, Array]  # field -> [B] int32, rows of the trainable tables
+  dense: dict[str, Array]  # field -> [B, f] float32, features that are given, not trained
+  label: Array  # [B] float32 in {0, 1}
+  weight: Array  # [B] float32, 0 marks padding
+  domain: Array  # [] int32
+
+
+class DomainBatches(NamedTuple):
+  """One split of a data set, contiguous by domain; only a domain's last batch is padded."""
+
+  batch: Batch  # leaves [T, ...]
+  start: Array  # [D] int32, a domain's first minibatch
+  count: Array  # [D] int32, how many minibatches it has
+  frozen: dict[str, Array]  # field -> [N, f] float32, given features of the ids of that field
+
+
+class Hparams(NamedTuple):
+  """The rates that a sweep varies without compiling again."""
+
+  alpha: Array  # [] float32, inner learning rate, α
+  beta: Array  # [] float32, outer learning rate of the shared parameters, β
+  gamma: Array  # [] float32, outer learning rate of the specific parameters, γ
+
+
+Loss = Callable[[Params, Key, Batch], Array]  # weighted mean over the rows of the batch
+Optimizer = Callable[[Array], optax.GradientTransformation]  # rate -> e.g. optax.adam(rate)
+
+
+class Method(NamedTuple):
+  """A learning framework: the same three pure functions for MAMDR and for every baseline."""
+
+  init: Callable[[Params, int], Tree]  # (params, num_domains) -> state
+  epoch: Callable[[Key, Tree, DomainBatches, Hparams], tuple[Tree, dict[str, Array]]]
+  params: Callable[[Tree, Array], Params]  # (state, domain) -> what serves that domain

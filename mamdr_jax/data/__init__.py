@@ -1,0 +1,14 @@
+"""Data sets: readers -> rows -> splits -> `DomainBatches`. pandas lives here only."""
+
+from mamdr_jax.data import amazon, synthetic, table, taobao
+from mamdr_jax.data.dataset import SPLITS, Dataset, pack
+from mamdr_jax.data.statistics import statistics
+
+DATASETS = {
+  "synthetic": synthetic.synthetic,
+  "amazon": amazon.load,
+  "taobao": taobao.load,
+  "table": table.load,
+}
+
+__all__ = ["DATASETS", "SPLITS", "Dataset", "pack", "statistics"]

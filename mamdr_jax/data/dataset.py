@@ -1,0 +1,59 @@
+"""A data set on the host, and how it becomes minibatches."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from mamdr_jax.core import Batch, DomainBatches
+
+SPLITS = ("train", "valid", "test")
+
+
+class Dataset(NamedTuple):
+  """Rows of all domains; `n` rows. One vocabulary of users and one of items for all domains."""
+
+  ids: dict[str, np.ndarray]  # field -> [n] int32, rows of `vocab[field]`
+  dense: dict[str, np.ndarray]  # field -> [n, f] float32, features of a row
+  label: np.ndarray  # [n] int8 in {0, 1}
+  domain: np.ndarray  # [n] int32
+  split: np.ndarray  # [n] int8, index into SPLITS
+  domains: tuple[str, ...]  # names
+  vocab: dict[str, np.ndarray]  # field -> [N], the raw id of every row of its table
+  frozen: dict[str, np.ndarray]  # field -> [N, f] float32, features given for every id
+  truth: np.ndarray | None  # [n] float32, the score that drew the labels, if synthetic
+  notes: tuple[str, ...]  # what was dropped or fell short, with counts
+
+
+def pack(dataset: Dataset, split: str, batch_size: int, seed: int = 0) -> DomainBatches:
+  """The rows of one split as minibatches of one domain each, shuffled within a domain.
+
+  Every row of the split appears exactly once; padding repeats row 0 of the domain with weight 0.
+  """
+  which = np.flatnonzero(dataset.split == SPLITS.index(split))
+  rng = np.random.default_rng(seed)
+  shuffled = rng.permutation(which)
+  rows = shuffled[np.argsort(dataset.domain[shuffled], kind="stable")]
+  num_rows = np.bincount(dataset.domain[rows], minlength=len(dataset.domains))
+  if (num_rows == 0).any():
+    empty = dataset.domains[int(np.argmin(num_rows))]
+    raise ValueError(f"domain {empty!r} has no rows in the {split} split; drop it or add rows")
+  count = -(-num_rows // batch_size)
+  start = np.cumsum(count) - count
+  first = np.cumsum(num_rows) - num_rows
+  of_batch = np.repeat(np.arange(len(count)), count)  # [T]
+  offset = (np.arange(len(of_batch)) - start[of_batch])[:, None] * batch_size + np.arange(batch_size)
+  real = offset < num_rows[of_batch][:, None]  # [T, B]
+  picked = rows[first[of_batch][:, None] + np.where(real, offset, 0)]
+  return DomainBatches(
+    batch=Batch(
+      ids={field: jnp.asarray(column[picked], jnp.int32) for field, column in dataset.ids.items()},
+      dense={field: jnp.asarray(column[picked]) for field, column in dataset.dense.items()},
+      label=jnp.asarray(dataset.label[picked], jnp.float32),
+      weight=jnp.asarray(real, jnp.float32),
+      domain=jnp.asarray(of_batch, jnp.int32),
+    ),
+    start=jnp.asarray(start, jnp.int32),
+    count=jnp.asarray(count, jnp.int32),
+    frozen={field: jnp.asarray(table) for field, table in dataset.frozen.items()},
+  )

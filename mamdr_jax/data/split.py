@@ -1,0 +1,98 @@
+"""The last stages of every reader: splits, domains too small for them, and unused ids."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mamdr_jax.data.dataset import SPLITS, Dataset
+
+SMALLEST = 5  # rows of a label that 60/20/20 needs to give every split at least one
+
+
+def stratify(group: np.ndarray, seed: int) -> np.ndarray:
+  """Splits 60/20/20 within every group: `[n]` small integers -> `[n] int8`, index into SPLITS.
+
+  Each split of a group is within one row of its share. A row's split depends on `seed` only.
+  """
+  shuffled = np.random.default_rng(seed).permutation(len(group))
+  order = shuffled[np.argsort(group[shuffled], kind="stable")]
+  size = np.bincount(group)
+  rank = np.arange(len(group)) - np.repeat(np.cumsum(size) - size, size)
+  size = np.repeat(size, size)
+  split = np.empty(len(group), np.int8)
+  split[order] = (rank >= size * 6 // 10).astype(np.int8) + (rank >= size * 8 // 10)
+  return split
+
+
+def finish(dataset: Dataset, *, split_seed: int | None = None) -> Dataset:
+  """Splits the rows, drops domains too small for that, and ids that no row has.
+
+  With `split_seed=None` the splits are taken as they are. A domain stays if every split has a row
+  of either label, and, where rows are split here, if there are 5 rows of either label. ValueError
+  if no domain stays.
+  """
+  group = dataset.domain * 2 + dataset.label
+  if split_seed is not None:
+    group = group.astype(np.int16 if len(dataset.domains) < 2**14 else np.int32)  # radix sort
+    dataset = dataset._replace(split=stratify(group, split_seed))
+  return drop_unused(drop_small(dataset, SMALLEST if split_seed is not None else 0))
+
+
+def drop_small(dataset: Dataset, smallest: int) -> Dataset:
+  """Drops domains with fewer than `smallest` rows of a label, or a split without one of them."""
+  shape = (len(dataset.domains), len(SPLITS), 2)
+  cell = (dataset.domain * len(SPLITS) + dataset.split) * 2 + dataset.label
+  cells = np.bincount(cell, minlength=np.prod(shape)).reshape(shape)
+  labels = cells.sum(axis=1)  # [D, 2]
+  stays = (labels.min(axis=1) >= smallest) & (cells.min(axis=(1, 2)) > 0)
+  if stays.all():
+    return dataset
+  why = "every split needs a positive and a negative"
+  if smallest:
+    why = f"a domain needs {smallest} positives and {smallest} negatives to be split 60/20/20"
+  if not stays.any():
+    raise ValueError(f"no domain is left of {len(stays)}: {why}")
+  small = np.flatnonzero(~stays)
+  named = ", ".join(
+    f"{dataset.domains[d]} ({labels[d, 1]:,} positives, {labels[d, 0]:,} negatives)" for d in small
+  )
+  rows = stays[dataset.domain]
+  renumbered = np.cumsum(stays, dtype=np.int32) - 1
+  return dataset._replace(
+    ids={field: column[rows] for field, column in dataset.ids.items()},
+    dense={field: column[rows] for field, column in dataset.dense.items()},
+    label=dataset.label[rows],
+    domain=renumbered[dataset.domain[rows]],
+    split=dataset.split[rows],
+    domains=tuple(np.array(dataset.domains, object)[stays]),
+    notes=(
+      *dataset.notes,
+      f"{len(small):,} domains with {np.sum(~rows):,} rows were dropped because {why}: {named}",
+    ),
+  )
+
+
+def drop_unused(dataset: Dataset) -> Dataset:
+  """Renumbers ids so that every row of a vocabulary, and of its features, occurs in the data."""
+  ids, vocab, frozen = {}, {}, dict(dataset.frozen)
+  for field, column in dataset.ids.items():
+    used = np.zeros(len(dataset.vocab[field]), bool)
+    used[column] = True
+    ids[field] = (np.cumsum(used, dtype=np.int32) - 1)[column]
+    vocab[field] = dataset.vocab[field][used]
+    if field in frozen:
+      frozen[field] = frozen[field][used]
+  return dataset._replace(ids=ids, vocab=vocab, frozen=frozen)
+
+
+def as_vocab(ids: Sequence) -> np.ndarray:
+  """Raw ids as an array without Python objects: integers stay integers, all else is text."""
+  values = np.asarray(ids)
+  return values if values.dtype.kind in "iu" else values.astype(str)
+
+
+def counted(what: str, domains: Sequence[str], counts: Sequence[int]) -> str:
+  """A note: how many in all, and how many per domain where there are any."""
+  parts = [f"{name} {count:,}" for name, count in zip(domains, counts, strict=True) if count]
+  shown = ", ".join(parts[:30]) + (f", and {len(parts) - 30} more" if len(parts) > 30 else "")
+  return f"{sum(counts):,} {what}: {shown}"

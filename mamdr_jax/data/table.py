@@ -1,0 +1,119 @@
+"""Any CSV or Parquet file whose columns the config names."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from mamdr_jax.data import recipe
+from mamdr_jax.data.cache import cached
+from mamdr_jax.data.columns import check_ids, integers, numbers
+from mamdr_jax.data.dataset import Dataset
+from mamdr_jax.data.features import align, read_features
+from mamdr_jax.data.files import check_columns, read_columns
+from mamdr_jax.data.labelled import labelled
+
+
+def load(
+  path: str | os.PathLike,
+  *,
+  user: str = "user",
+  item: str = "item",
+  domain: str = "domain",
+  label: str | None = None,
+  rating: str | None = None,
+  timestamp: str | None = None,
+  split: str | None = None,
+  categorical: Sequence[str] = (),
+  dense: Sequence[str] = (),
+  user_features: str | os.PathLike | None = None,
+  item_features: str | os.PathLike | None = None,
+  positive_from: float | None = None,
+  negatives: str = "sampled",
+  split_seed: int = 0,
+  cache: str | os.PathLike | None = None,
+) -> Dataset:
+  """Rows of a `.csv[.gz]` or `.parquet` file; the first arguments are names of its columns.
+
+  Domains are in order of appearance. With a `label` (0 or 1) rows are taken as they are, apart from
+  repeated ones, and may have more `categorical` ids, `dense["row"]: [n, f]` numbers, and a `split`
+  (train, valid, test or 0, 1, 2). Without one `recipe.build` makes the labels, from `rating` if
+  `positive_from` is given. Features of users and items become `frozen`: `.npy`, where row i is that
+  of integer id i, or `.npz` with `id: [n]` and `feature: [n, f]`. `cache` is a folder.
+  """
+  options = {"positive_from": positive_from, "negatives": negatives, "split_seed": split_seed}
+  named = {"user": user, "item": item, "domain": domain, "label": label, "rating": rating}
+  named |= {"timestamp": timestamp, "split": split}
+  named = {here: there for here, there in named.items() if there}
+  _check(named, categorical, dense, positive_from)
+  recipe.check_options(positive_from, negatives)
+  path = Path(path)
+  if not path.is_file():
+    raise FileNotFoundError(f"{path} is not a file; expected a .csv, .csv.gz or .parquet file")
+  features = {"user": user_features, "item": item_features}
+  features = {field: Path(source) for field, source in features.items() if source}
+
+  def build() -> Dataset:
+    tables = {field: read_features(source) for field, source in features.items()}
+    frame = _read(
+      path, named | {f"categorical/{c}": c for c in categorical} | {f"dense/{c}": c for c in dense}
+    )
+    check_ids(path, frame, ("user", "item", "domain"))
+    for field, (ident, _) in tables.items():
+      if ident.dtype.kind in "iu":
+        frame[field] = integers(path, frame[field])
+    if label:
+      dataset = labelled(path, frame, tuple(categorical), tuple(dense), split_seed)
+    else:
+      for name in {"rating", "timestamp"} & set(frame):
+        frame[name] = numbers(path, frame[name])
+      by_domain = dict(list(frame.groupby("domain", sort=False)))
+      dataset = recipe.build(by_domain, **options)
+    frozen = {
+      field: align(features[field], dataset.vocab[field], *table) for field, table in tables.items()
+    }
+    return dataset._replace(frozen=frozen)
+
+  told = {"reader": "table", "columns": named, "features": list(features), **options}
+  told |= {"categorical": list(categorical), "dense": list(dense)}
+  return cached(build, [path, *features.values()], told, cache)
+
+
+def _check(named, categorical: Sequence[str], dense: Sequence[str], positive_from) -> None:
+  """Raises a ValueError for columns that do not go together."""
+  if "label" not in named:
+    needy = [*categorical, *dense, *([named["split"]] if "split" in named else [])]
+    if needy:
+      raise ValueError(
+        f"column {needy[0]!r} needs a label column: negatives that are drawn have no such value"
+      )
+    if ("rating" in named) != (positive_from is not None):
+      raise ValueError("give a rating column and positive_from both, or neither")
+    if "timestamp" in named and "rating" not in named:
+      raise ValueError("a timestamp column needs a rating column: it says which rating counts")
+  elif {"rating", "timestamp"} & set(named) or positive_from is not None:
+    raise ValueError("a label column leaves rating, timestamp and positive_from without use")
+  if taken := {"user", "item", "domain"} & set(categorical):
+    raise ValueError(f"categorical column {min(taken)!r} has the name of a field that exists")
+
+
+def _read(path: Path, columns: dict[str, str]) -> pd.DataFrame:
+  """Columns as strings, "" where empty, indexed by line or, of Parquet, by row from 1."""
+  if path.suffix != ".parquet":
+    return read_columns(path, columns)
+  try:
+    whole = pd.read_parquet(path)
+  except ImportError:
+    raise ImportError(f"reading {path} needs pyarrow: pip install pyarrow") from None
+  check_columns(path, list(columns.values()), list(whole))
+  if whole.empty:
+    raise ValueError(f"{path} has no rows")
+  frame = pd.DataFrame(
+    {
+      here: whole[there].astype(object).where(whole[there].notna(), "").astype(str)
+      for here, there in columns.items()
+    }
+  )
+  frame.index = pd.RangeIndex(1, len(frame) + 1, name="row")
+  return frame

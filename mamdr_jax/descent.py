@@ -1,0 +1,132 @@
+"""What every method is written with: a schedule of minibatches, and descent along it.
+
+A schedule is data, an integer vector of minibatch ids; shuffling domains is shuffling it.
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mamdr_jax import tree
+from mamdr_jax.core import Array, Batch, DomainBatches, Key, Loss, Params, Tree
+from mamdr_jax.view import merge, touched, view
+
+
+def minibatch(data: DomainBatches, index: Array) -> Batch:
+  """The minibatch `index` of a split, its frozen features looked up into `dense`."""
+  batch = tree.take(data.batch, index)
+  looked_up = {field: table[batch.ids[field]] for field, table in data.frozen.items()}
+  trainable = {field: ids for field, ids in batch.ids.items() if field not in data.frozen}
+  return batch._replace(ids=trainable, dense=batch.dense | looked_up)
+
+
+def reshuffle(key: Key, data: DomainBatches) -> DomainBatches:
+  """The same rows dealt into new minibatches, each row within its domain, padding last."""
+  weight = data.batch.weight  # [T, B]
+  domain = jnp.broadcast_to(data.batch.domain[:, None], weight.shape).ravel()
+  order = jnp.lexsort((jax.random.bits(key, domain.shape), weight.ravel() == 0, domain))
+  deal = lambda x: x.reshape((-1,) + x.shape[2:])[order].reshape(x.shape)
+  columns = jax.tree.map(deal, data.batch._replace(domain=None))
+  return data._replace(batch=columns._replace(domain=data.batch.domain))
+
+
+def full_pass(key: Key, data: DomainBatches) -> Array:
+  """Every minibatch once, domains in a shuffled order and shuffled within: [T] int32."""
+  domain_key, within_key = jax.random.split(key)
+  rank = jax.random.permutation(domain_key, data.start.size)
+  within = jax.random.bits(within_key, data.batch.domain.shape)
+  return jnp.lexsort((within, rank[data.batch.domain]))
+
+
+def visit(key: Key, data: DomainBatches, domain: Array, bound: int | None = None):
+  """The minibatches of one domain in a shuffled order, at most `bound` of them.
+
+  Returns:
+    order: [S] int32, S = min(T, bound), of which the first `length` belong to the domain.
+    length: [] int32, min(count[domain], bound).
+  """
+  num_batches = data.batch.domain.size
+  size = num_batches if bound is None else min(bound, num_batches)
+  elsewhere = data.batch.domain != domain
+  order = jnp.lexsort((jax.random.bits(key, (num_batches,)), elsewhere))
+  return order[:size], jnp.minimum(data.count[domain], size)
+
+
+def follow(first, second):
+  """Two visits one after the other, as one (order, length)."""
+  (order_a, length_a), (order_b, length_b) = first, second
+  step = jnp.arange(order_a.size + order_b.size)
+  order = jnp.where(
+    step < length_a,
+    order_a.at[step].get(mode="clip"),
+    order_b.at[step - length_a].get(mode="clip"),
+  )
+  return order, length_a + length_b
+
+
+def descend(
+  key: Key,
+  params: Params,
+  opt_state: Tree,
+  data: DomainBatches,
+  order: Array,
+  *,
+  loss: Loss,
+  tx: optax.GradientTransformation,
+  length: Array | None = None,
+  base: Params | None = None,
+  sparse: bool = True,
+) -> tuple[Params, Tree, Array]:
+  """One optimizer step per entry of `order`: θ ← θ − α ∇L(θ, batch).
+
+  Args:
+    key: consumed; one key per step reaches the loss.
+    params, opt_state: where the descent starts, and `tx`'s state there.
+    data: a split.
+    order: [S] int32, minibatch ids.
+    loss: the objective.
+    tx: the inner optimizer.
+    length: [] int32, how many entries of `order` to take; all of them by default.
+    base: parameters that stand still while `params` moves: the loss is taken at base + params.
+      `params` may then lack branches of `base`.
+    sparse: a step updates the table rows of its batch only. If False every row takes every
+      step (moments decay, weights decay), at the cost of the whole table.
+
+  Returns:
+    The parameters and optimizer state after the last step, and the mean loss over steps.
+  """
+
+  def step(s, carry):
+    params, opt_state, total = carry
+    batch = minibatch(data, order[s])
+    fixed, part, part_state = base, params, opt_state
+    if sparse:
+      rows, batch = touched((params if base is None else base).get("tables", {}), batch)
+      fixed, part, part_state = (view(x, rows) for x in (base, params, opt_state))
+
+    def objective(part):
+      return loss(
+        part if fixed is None else tree.add(fixed, part), jax.random.fold_in(key, s), batch
+      )
+
+    value, grads = jax.value_and_grad(objective)(part)
+    updates, part_state = tx.update(grads, part_state, part)
+    part = optax.apply_updates(part, updates)
+    if sparse:
+      part, part_state = merge(params, part, rows), merge(opt_state, part_state, rows)
+    return part, part_state, total + value
+
+  steps = order.size if length is None else length
+  start = params, opt_state, jnp.zeros(())
+  params, opt_state, total = jax.lax.fori_loop(0, steps, step, start)
+  return params, opt_state, total / steps
+
+
+def pull(start: Params, end: Params, opt_state: Tree, tx: optax.GradientTransformation):
+  """An outer step from `start` with start − end as the gradient.
+
+  With `optax.sgd(β)` this is θ ← θ + β (θ̃ − θ) (Luo et al. 2023, Eqs. 3 and 8).
+  Returns the new parameters and optimizer state.
+  """
+  updates, opt_state = tx.update(tree.sub(start, end), opt_state, start)
+  return optax.apply_updates(start, updates), opt_state

@@ -1,0 +1,44 @@
+"""MAMDR: Domain Negotiation for the shared parameters, Domain Regularization for the rest."""
+
+from collections.abc import Sequence
+
+import optax
+
+from mamdr_jax.core import Loss, Method, Optimizer
+from mamdr_jax.methods.domain_negotiation import domain_negotiation
+from mamdr_jax.methods.domain_regularization import domain_regularization
+
+
+def mamdr(
+  *,
+  loss: Loss,
+  inner: Optimizer,
+  outer: Optimizer = optax.sgd,
+  carry: bool = True,
+  k: int = 3,
+  visit_steps: int | None = None,
+  help_self: bool = False,
+  specific: Sequence[str] = ("tables", "net"),
+  specific_inner: Optimizer | None = None,
+  specific_scale: float = 0.0,
+  specific_carry: bool = False,
+  sparse: bool = True,
+) -> Method:
+  """Luo et al. 2023, Alg. 3: an epoch is DN on θ_S, then DR for every domain.
+
+  `carry` is `domain_negotiation`'s, the rest is `domain_regularization`'s.
+  """
+  return domain_regularization(
+    loss=loss,
+    inner=inner,
+    outer=outer,
+    shared=domain_negotiation(loss=loss, inner=inner, outer=outer, carry=carry, sparse=sparse),
+    k=k,
+    visit_steps=visit_steps,
+    help_self=help_self,
+    specific=specific,
+    specific_inner=specific_inner,
+    specific_scale=specific_scale,
+    specific_carry=specific_carry,
+    sparse=sparse,
+  )

@@ -1,0 +1,135 @@
+"""What a run leaves in its workdir, written aside and renamed so that nothing is half-written."""
+
+import json
+import os
+import platform
+from pathlib import Path
+
+import flax
+import jax
+import numpy as np
+import optax
+
+CONFIG, METRICS, RESULT, STATE = "config.json", "metrics.jsonl", "result.json", "best.npz"
+
+
+def write_json(path: Path, value) -> None:
+  """Writes `value` in whole or not at all; arrays become lists, NaN becomes null."""
+  aside = path.with_name(path.name + ".part")
+  aside.write_text(json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
+  os.replace(aside, path)
+
+
+def read(path: Path):
+  """The value of a JSON file.
+
+  Raises:
+    ValueError: it is missing or is not JSON.
+  """
+  try:
+    return json.loads(path.read_text())
+  except FileNotFoundError:
+    raise ValueError(f"{path} is missing: that run has not finished, or it is no workdir") from None
+  except json.JSONDecodeError as error:
+    raise ValueError(f"{path}, line {error.lineno}: expected JSON: {error.msg}") from None
+
+
+def append_json(path: Path, value) -> None:
+  """Appends `value` as one line that is on disk when this returns."""
+  with path.open("a") as file:
+    file.write(json.dumps(plain(value), allow_nan=False) + "\n")
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def plain(value):
+  """Nested dicts, tuples and arrays as JSON has them."""
+  if isinstance(value, dict):
+    return {str(key): plain(v) for key, v in value.items()}
+  if isinstance(value, list | tuple):
+    return [plain(v) for v in value]
+  if isinstance(value, np.ndarray | np.generic | jax.Array):
+    return plain(np.asarray(value).tolist())
+  if isinstance(value, float) and not np.isfinite(value):
+    return None
+  return value
+
+
+def save_tree(path: Path, tree) -> None:
+  """Writes the leaves of a pytree as an `.npz`, each named by its path in the tree."""
+  leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+  aside = path.with_name(path.name + ".part")
+  with aside.open("wb") as file:
+    np.savez(file, **{_name(p): np.asarray(leaf) for p, leaf in leaves})
+  os.replace(aside, path)
+
+
+def load_tree(path: Path, like):
+  """The tree of `save_tree`, structured like `like`, whose leaves need only a shape.
+
+  Raises:
+    ValueError: the file lacks a leaf, or a leaf has another shape.
+  """
+  with np.load(path) as arrays:
+
+    def leaf(where, expected):
+      name = _name(where)
+      if name not in arrays:
+        raise ValueError(f"{path} has no {name!r}: it was written for another config")
+      if arrays[name].shape != expected.shape:
+        raise ValueError(
+          f"{path}: {name!r} has shape {arrays[name].shape}, and the config needs {expected.shape}"
+        )
+      return arrays[name]
+
+    return jax.tree_util.tree_map_with_path(leaf, like)
+
+
+def _name(path) -> str:
+  return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def prepare(workdir: Path, config: dict, overwrite: bool) -> bool:
+  """Makes `workdir` ready for an experiment. True if this very experiment is finished there.
+
+  Raises:
+    ValueError: another experiment is there, and `overwrite` is not set.
+  """
+  workdir.mkdir(parents=True, exist_ok=True)
+  config = plain(config)
+  known = workdir / CONFIG
+  if known.exists() and not overwrite:
+    if read(known) != config:
+      raise ValueError(
+        f"{workdir} holds another experiment; choose another --workdir or pass --overwrite"
+      )
+    if (workdir / RESULT).exists():
+      return True
+  for name in (METRICS, RESULT, STATE):
+    (workdir / name).unlink(missing_ok=True)
+  write_json(known, config)
+  return False
+
+
+def versions() -> dict[str, str]:
+  """Versions of what the figures depend on."""
+  packages = {module.__name__: module.__version__ for module in (jax, flax, optax, np)}
+  return {"python": platform.python_version()} | packages
+
+
+def device() -> str:
+  """The device that trains, in words: "2 x cpu (AMD EPYC 7763)"."""
+  first = jax.devices()[0]
+  kind = first.device_kind if first.platform != "cpu" else _processor()
+  number = len(jax.devices()) if first.platform != "cpu" else os.cpu_count()
+  return f"{number} x {first.platform} ({kind})"
+
+
+def _processor() -> str:
+  """The processor's name where Linux tells it."""
+  try:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+  except OSError:
+    return platform.processor() or platform.machine()
+  names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+  return names[0] if names else platform.machine()

@@ -1,0 +1,124 @@
+"""Results on disk -> tables and figures: `python -m mamdr_jax.report RUNS... [--out=DIR]`."""
+
+import json
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from absl import app, flags
+
+from mamdr_jax import record
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+RATES = ("alpha", "beta", "gamma")
+
+
+def best_setting(result: dict) -> list[dict]:
+  """The runs, one a seed, of the rates with the best validation AUC, its mean taken over seeds."""
+  settings = {}
+  for run in result["runs"]:
+    settings.setdefault(tuple(run[rate] for rate in RATES), []).append(run)
+  score = lambda runs: np.mean([r["valid"]["mean_auc"] or 0.0 for r in runs])
+  return max(settings.values(), key=score)
+
+
+def over_seeds(runs: list[dict], split: str, key: str) -> np.ndarray:
+  """A figure of each run as an array: [seeds], or [seeds, D] for "auc"."""
+  values = [r[split][key] for r in runs]
+  return np.array([list(v.values()) if isinstance(v, dict) else v for v in values], float)
+
+
+def domain_table(result: dict) -> str:
+  """Markdown: AUC per domain of the best setting, mean over seeds."""
+  runs = best_setting(result)
+  ceiling = result["ceiling"]
+  valid, test = (over_seeds(runs, split, "auc").mean(0) for split in ("valid", "test"))
+  header = ["domain", "valid AUC", "test AUC"] + (["ceiling (synthetic)"] if ceiling else [])
+  rows = []
+  for d, name in enumerate(runs[0]["test"]["auc"]):
+    rows.append([name, valid[d], test[d]] + ([ceiling["auc"][name]] if ceiling else []))
+  means = [over_seeds(runs, split, "mean_auc").mean() for split in ("valid", "test")]
+  rows.append(["mean", *means] + ([ceiling["mean_auc"]] if ceiling else []))
+  weighted = [over_seeds(runs, split, "weighted_auc").mean() for split in ("valid", "test")]
+  rows.append(["weighted by size", *weighted] + ([""] if ceiling else []))
+  return markdown(header, rows)
+
+
+def method_table(results: list[dict]) -> str:
+  """Markdown: a line per experiment, mean ± standard deviation over the seeds of its best rates."""
+  header = ["data", "model", "method", "rates α, β, γ", "seeds", "best epoch", "valid AUC"]
+  header += ["test AUC", "weighted test AUC", "log loss"]
+  rows = []
+  for result in results:
+    runs = best_setting(result)
+    config = result["config"]
+    spread = lambda split, key, runs=runs: "{:.4f} ± {:.4f}".format(
+      *(f(over_seeds(runs, split, key)) for f in (np.mean, deviation))
+    )
+    rates = ", ".join(f"{runs[0][rate]:g}" for rate in RATES)
+    epochs = np.mean([r["best_epoch"] for r in runs])
+    names = [config["data"].get("group") or config["data"]["name"]]
+    names += [config["model"]["name"], config["method"]["name"]]
+    rows.append([*names, rates, len(runs), f"{epochs:.0f}", spread("valid", "mean_auc")])
+    rows[-1] += [spread("test", key) for key in ("mean_auc", "weighted_auc", "log_loss")]
+  return markdown(header, rows)
+
+
+def deviation(values: np.ndarray) -> float:
+  """Sample standard deviation; NaN for a single value."""
+  return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def markdown(header: list, rows: list[list]) -> str:
+  """An aligned Markdown table; floats with four digits."""
+  text = [[f"{x:.4f}" if isinstance(x, float) else str(x) for x in row] for row in [header, *rows]]
+  width = [max(len(row[c]) for row in text) for c in range(len(header))]
+  lines = [
+    "| " + " | ".join(x.ljust(w) for x, w in zip(row, width, strict=True)) + " |" for row in text
+  ]
+  return "\n".join([lines[0], "|" + "|".join("-" * (w + 2) for w in width) + "|", *lines[1:]])
+
+
+def learning_curves(workdir: Path) -> Path:
+  """Draws validation AUC per domain over epochs, mean and range over runs: `auc.png`."""
+  lines = [json.loads(line) for line in (workdir / record.METRICS).read_text().splitlines()]
+  names = list(record.read(workdir / record.RESULT)["runs"][0]["test"]["auc"])
+  figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+  colors = plt.get_cmap("tab20" if len(names) > 10 else "tab10")
+  epochs = [line["epoch"] for line in lines]
+  for d, name in enumerate(names):
+    auc = [np.array(line["valid"]["auc"], float)[:, d] for line in lines]
+    mean = [a.mean() for a in auc]
+    axes.plot(epochs, mean, color=colors(d % colors.N), label=name, linewidth=1.2)
+    if max(len(a) for a in auc) > 1:
+      low, high = [a.min() for a in auc], [a.max() for a in auc]
+      axes.fill_between(epochs, low, high, color=colors(d % colors.N), alpha=0.12, linewidth=0)
+  mean = [np.mean(np.array(line["valid"]["mean_auc"], float)) for line in lines]
+  axes.plot(epochs, mean, color="black", linewidth=2.4, label="mean")
+  axes.set(xlabel="epoch", ylabel="validation AUC", title=workdir.name)
+  axes.xaxis.get_major_locator().set_params(integer=True)
+  axes.grid(alpha=0.3)
+  figure.legend(loc="outside right upper", fontsize="small", frameon=False)
+  path = workdir / "auc.png"
+  figure.savefig(path, dpi=150)
+  plt.close(figure)
+  return path
+
+
+def main(argv: list[str]) -> None:
+  results = [record.read(Path(workdir) / record.RESULT) for workdir in argv[1:]]
+  if not results:
+    raise app.UsageError("give at least one workdir")
+  table = method_table(results)
+  print(table)
+  if flags.FLAGS.out:
+    out = Path(flags.FLAGS.out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "methods.md").write_text(table + "\n")
+
+
+if __name__ == "__main__":
+  flags.DEFINE_string("out", None, "Folder for the table as Markdown.")
+  app.run(main)

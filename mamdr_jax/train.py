@@ -1,0 +1,120 @@
+"""`fit`: many runs of one method, with early stopping. The only place that jits and vmaps."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mamdr_jax import tree
+from mamdr_jax.core import Array, Batch, DomainBatches, Hparams, Key, Method, Params, Tree
+from mamdr_jax.descent import minibatch, reshuffle
+from mamdr_jax.metrics import summary
+
+
+class Run(NamedTuple):
+  """One run, as it stands after an epoch."""
+
+  key: Key  # []
+  state: Tree
+  best: Tree  # the state with the best mean validation AUC so far
+  best_auc: Array  # [] float32
+  best_epoch: Array  # [] int32, 0 before the first improvement
+  stopped: Array  # [] bool
+  epochs: Array  # [] int32, how many it has trained
+
+
+def score(method: Method, state: Tree, data: DomainBatches, predict) -> Array:
+  """Logits of every row of a split, each by the parameters that serve its domain: [T, B]."""
+
+  def score_domain(scores, domain):
+    params = method.params(state, domain)
+    fill = lambda s, scores: scores.at[s].set(predict(params, minibatch(data, s)))
+    start = data.start[domain]
+    return jax.lax.fori_loop(start, start + data.count[domain], fill, scores), None
+
+  domains = jnp.arange(data.start.size)
+  return jax.lax.scan(score_domain, jnp.zeros(data.batch.label.shape), domains)[0]
+
+
+def fit(
+  keys: Key,
+  hparams: Hparams,
+  method: Method,
+  init: Callable[[Key, Batch], Params],
+  predict: Callable[[Params, Batch], Array],
+  train: DomainBatches,
+  valid: DomainBatches,
+  *,
+  epochs: int,
+  patience: int,
+  reshuffled: bool = True,
+  lanes: int = 1,
+  on_epoch: Callable[[int, dict], None] = lambda epoch, infos: None,
+) -> Run:
+  """Trains R runs, each until its mean validation AUC has not risen for `patience` epochs.
+
+  Args:
+    keys: [R], a key per run. The key of an epoch is folded from it, so none lives in a state.
+    hparams: leaves [R].
+    method, init, predict: what is trained; see `Method` and `Objective`.
+    train, valid: the splits.
+    epochs: at most so many.
+    patience: epochs without a better validation AUC before a run stops.
+    reshuffled: rows are dealt into new minibatches every epoch.
+    lanes: how many runs a program takes side by side. Results do not depend on it. Side by
+      side suits an accelerator; on a CPU one after the other is faster.
+    on_epoch: called after every epoch with its number and the info of the runs that took part:
+      leaves [R'], under "run" their indices, under "valid" their `summary`.
+
+  Returns:
+    The runs, leaves [R, ...].
+  """
+  num_domains = train.start.size
+
+  def begin(key):
+    params = init(jax.random.fold_in(key, 0), minibatch(train, 0))
+    state = method.init(params, num_domains)
+    zero = jnp.int32(0)
+    return Run(key, state, tree.copy(state), jnp.float32(-jnp.inf), zero, jnp.bool_(False), zero)
+
+  def advance(run, hparams, epoch, train, valid):
+    shuffle_key, method_key = jax.random.split(jax.random.fold_in(run.key, epoch))
+    data = reshuffle(shuffle_key, train) if reshuffled else train
+    state, info = method.epoch(method_key, run.state, data, hparams)
+    measured = summary(score(method, state, valid, predict), valid)
+    auc = measured["mean_auc"]
+    better = auc > run.best_auc
+    best_epoch = jnp.where(better, epoch, run.best_epoch)
+    stopped = (epoch - best_epoch >= patience) | ~jnp.isfinite(auc)
+    best = tree.where(better, state, run.best)
+    moved = Run(run.key, state, best, jnp.maximum(auc, run.best_auc), best_epoch, stopped, epoch)
+    return tree.where(run.stopped, run, moved), info | {"valid": measured}
+
+  # A program takes `lanes` runs. One lane has no axis, so that its branches and loops stay scalar.
+  num_runs = keys.shape[0]
+  chunks = [np.arange(num_runs)[i : i + lanes] for i in range(0, num_runs, lanes)]
+  if lanes == 1:
+    per_lane, cut, rejoin = lambda f, axes=0: f, (lambda x, chunk: x[chunk[0]]), jnp.stack
+    host = lambda x: np.asarray(x)[None]
+  else:
+    per_lane, cut, rejoin = jax.vmap, (lambda x, chunk: x[chunk]), jnp.concatenate
+    host = np.asarray
+  begin = jax.jit(per_lane(begin))
+  advance = jax.jit(per_lane(advance, (0, 0, None, None, None)), donate_argnums=0)
+
+  rates = [jax.tree.map(lambda x, chunk=chunk: cut(x, chunk), hparams) for chunk in chunks]
+  runs = [begin(cut(keys, chunk)) for chunk in chunks]
+  for epoch in range(1, epochs + 1):
+    infos = []
+    for c, chunk in enumerate(chunks):
+      going = np.flatnonzero(~np.asarray(runs[c].stopped).reshape(-1))
+      if going.size:
+        runs[c], info = advance(runs[c], rates[c], jnp.int32(epoch), train, valid)
+        info = {"run": chunk} | jax.tree.map(host, info)
+        infos.append(jax.tree.map(lambda x, going=going: x[going], info))
+    if not infos:
+      break
+    on_epoch(epoch, jax.tree.map(lambda *xs: np.concatenate(xs), *infos))
+  return jax.tree.map(lambda *xs: rejoin(xs), *runs)

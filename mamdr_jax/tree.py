@@ -1,0 +1,72 @@
+"""Arithmetic on pytrees of arrays."""
+
+import jax
+import jax.numpy as jnp
+from jax import tree
+
+
+def zeros_like(a):
+  """0, shaped like `a`."""
+  return tree.map(jnp.zeros_like, a)
+
+
+def add(a, b):
+  """a + b. Where the nested dict `b` lacks a branch of `a`, that of `a` stands."""
+  if isinstance(a, dict):
+    return {name: add(a[name], b[name]) if name in b else a[name] for name in a}
+  return tree.map(jnp.add, a, b)
+
+
+def sub(a, b):
+  """a - b."""
+  return tree.map(jnp.subtract, a, b)
+
+
+def scale(a, factor):
+  """factor · a."""
+  return tree.map(lambda x: factor * x, a)
+
+
+def where(condition, a, b):
+  """`a` where the scalar `condition` holds, else `b`."""
+  return tree.map(lambda x, y: jnp.where(condition, x, y), a, b)
+
+
+def take(a, index):
+  """Entry `index` along the leading axis of every leaf: [D, ...] -> [...]."""
+  return tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, index, keepdims=False), a)
+
+
+def put(a, index, entry):
+  """`a` with its entry `index` along the leading axis replaced: the inverse of `take`."""
+  return tree.map(lambda x, e: jax.lax.dynamic_update_index_in_dim(x, e, index, 0), a, entry)
+
+
+def tile(a, num):
+  """`num` copies along a new leading axis: [...] -> [num, ...]."""
+  return tree.map(lambda x: jnp.tile(x[None], (num,) + (1,) * x.ndim), a)
+
+
+def dot(a, b):
+  """Inner product ⟨a, b⟩ over all leaves."""
+  return sum(jnp.vdot(x, y) for x, y in zip(tree.leaves(a), tree.leaves(b), strict=True))
+
+
+def size(a):
+  """Number of scalars in all leaves."""
+  return sum(x.size for x in tree.leaves(a))
+
+
+def noise(key, a, scale):
+  """Normal noise of standard deviation `scale`, shaped like `a`."""
+  leaves, structure = tree.flatten(a)
+  keys = jax.random.split(key, len(leaves))
+  drawn = [
+    scale * jax.random.normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves, strict=True)
+  ]
+  return tree.unflatten(structure, drawn)
+
+
+def copy(a):
+  """The same values in buffers of their own, so that one of the two can be donated."""
+  return tree.map(jnp.copy, a)
