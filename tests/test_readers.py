@@ -284,7 +284,7 @@ def test_table_refuses(tmp_path):
     ({"label": "click", "categorical": ("user",)}, "categorical column 'user' has the name"),
     ({"label": "stars"}, "t.csv, line 3: the label is '2', expected one of 0, 1"),
     ({"label": "click", "split": "brand"}, "line 2: the split is 'b0', expected one of train"),
-    ({"label": "click", "dense": ("brand",)}, "line 2: the dense/brand is 'b0', expected a number"),
+    ({"label": "click", "dense": ("brand",)}, "line 2: the brand is 'b0', expected a number"),
   ):
     refuses(message, table.load, path, **NAMES, **options)
   write(path, [line.replace(",0.25,", ",,") for line in table_lines()])

@@ -177,7 +177,9 @@ def test_a_domain_too_small_to_split_is_dropped_and_named(frames):
   dataset = recipe.build(small)
   assert dataset.domains == ("a", "b", "c") and dataset.domain.max() == 2
   (note,) = (note for note in dataset.notes if "tiny (" in note)
-  assert note.startswith("1 domains with 4 rows were dropped because a domain needs 5 positives")
+  assert note.startswith(
+    "1 of 4 domains, with 4 rows, were dropped because a domain needs 5 positives"
+  )
   assert not any(ident.startswith("i3-") for ident in dataset.vocab["item"])
   with pytest.raises(ValueError, match="no domain is left of 1: a domain needs 5 positives"):
     recipe.build({"tiny": small["tiny"]})

@@ -19,12 +19,12 @@ def labelled(
   label = one_of(path, frame["label"], {"0": 0, "1": 1})
   split = one_of(path, frame["split"], SPLIT_CODES) if "split" in frame else np.zeros_like(label)
   row = np.zeros((len(frame), len(dense)), np.float32)
-  for column, name in enumerate(dense):
-    row[:, column] = numbers(path, frame[f"dense/{name}"])
-    empty = np.isnan(row[:, column])
+  for k, name in enumerate(dense):
+    column = frame[f"dense/{name}"].rename(name)
+    row[:, k] = numbers(path, column)
+    empty = np.isnan(row[:, k])
     if empty.any():
-      where = place(path, frame[f"dense/{name}"], empty)
-      raise ValueError(f"{where}: the {name} is empty, expected a number")
+      raise ValueError(f"{place(path, column, empty)}: the {name} is empty, expected a number")
   columns = {"user": frame["user"], "item": frame["item"]}
   columns |= {name: frame[f"categorical/{name}"] for name in categorical}
   coded = {field: pd.factorize(column) for field, column in columns.items()}

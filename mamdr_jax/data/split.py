@@ -67,7 +67,8 @@ def drop_small(dataset: Dataset, smallest: int) -> Dataset:
     domains=tuple(np.array(dataset.domains, object)[stays]),
     notes=(
       *dataset.notes,
-      f"{len(small):,} domains with {np.sum(~rows):,} rows were dropped because {why}: {named}",
+      f"{len(small):,} of {len(stays):,} domains, with {np.sum(~rows):,} rows, were dropped"
+      f" because {why}: {named}",
     ),
   )
 
