@@ -1,30 +1,61 @@
-"""Runs the experiment of a config: `python launch.py --config=configs/synthetic.py --workdir=DIR`."""
+"""Runs the experiment of a config.
+
+python launch.py                                                       a demo on synthetic data
+python launch.py --config=configs/FILE.py:ARG --config.KEY=VALUE --workdir=DIR
+python launch.py --config=configs/FILE.py:ARG --statistics             Tables I-IV of the data
+"""
 
 import sys
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
-CONFIG = config_flags.DEFINE_config_file(
-  "config", "configs/synthetic.py:taobao10,mlp,mamdr", "The experiment; its argument after a colon."
-)
-WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "Folder for what the run leaves behind.")
-OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace another experiment in the workdir.")
+FLAGS = flags.FLAGS
+DEMO = "configs/synthetic.py:taobao10,mlp,mamdr"
 
 
 def main(argv: list[str]) -> None:
   if len(argv) > 1:
-    raise app.UsageError(f"unexpected argument {argv[1]!r}; flags look like --config.alpha=0.01")
-  from mamdr_jax import experiment, report  # after the flags, so that a bad one is quick to fail
+    sys.exit(f"error: unexpected argument {argv[1]!r}; flags look like --config.alpha=0.01")
+  logging.set_verbosity(logging.WARNING)
+  from mamdr_jax import experiment, report  # after the flags, so that a bad one fails at once
 
   try:
-    result = experiment.run(CONFIG.value, Path(WORKDIR.value), OVERWRITE.value)
-  except (ValueError, FileNotFoundError) as error:
-    sys.exit(f"error: {error}")
-  print(report.domain_table(result))
-  print(f"\n{report.method_table([result])}\n\n{WORKDIR.value}: {result['seconds']:.0f} s")
+    if FLAGS.statistics:
+      print(experiment.statistics(FLAGS.config))
+      return
+    result = experiment.run(FLAGS.config, Path(FLAGS.workdir), FLAGS.overwrite)
+  except (ValueError, OSError) as error:
+    sys.exit(f"error: {sentence(error)}")
+  print(f"{report.domain_table(result)}\n\n{report.method_table([result])}\n")
+  print(f"{FLAGS.workdir}: {result['seconds']:.0f} s on {result['device']}")
+
+
+def define() -> None:
+  """Declares the flags; a config's own keys are checked here already."""
+  config_flags.DEFINE_config_file("config", DEMO, "The experiment; its argument after a colon.")
+  flags.DEFINE_string("workdir", "runs/demo", "Folder for what the run leaves behind.")
+  flags.DEFINE_bool("overwrite", False, "Replace another experiment in the workdir.")
+  flags.DEFINE_bool("statistics", False, "Print what the data set holds, and stop.")
+
+
+def parse(argv: list[str]) -> list[str]:
+  """The flags, or one sentence about the one that is wrong."""
+  try:
+    define()
+    return FLAGS(argv)
+  except (AttributeError, KeyError) as error:
+    sys.exit(f"error: the config has no key {sentence(error)}")
+  except flags.Error as error:
+    sys.exit(f"error: {sentence(error).rsplit('ValueError: ', 1)[-1]}")
+
+
+def sentence(error: Exception) -> str:
+  """The message of an error on one line, without the quoting that re-raising adds."""
+  lines = str(error).replace("\\n", "\n").replace("\\", "").splitlines()
+  return " ".join(line.strip(' "') for line in lines if line.strip(' "'))
 
 
 if __name__ == "__main__":
-  app.run(main)
+  app.run(main, flags_parser=parse)

@@ -8,6 +8,7 @@
 2. Frozen features: GFLOP/s of an inner step over those of the machine's own matrix product.
 """
 
+import itertools
 import time
 
 import jax
@@ -49,13 +50,15 @@ def throughput() -> list[list]:
             for field in ("user", "item")}  # fmt: skip
   run, _ = _case({"user": 10_000, "item": 10_000}, frozen)
   widths = (3 * SIZE, 256, 128, 64, 1)
-  products = [a * b for a, b in zip(widths[:-1], widths[1:], strict=True)]
+  products = [a * b for a, b in itertools.pairwise(widths)]
   # Forward, gradient of the weights, gradient of the inputs; of the first layer's inputs only the
   # domain embedding is trained, and its gradient is taken with the rest.
   flops = 2 * BATCH * 3 * sum(products)
   square = jnp.asarray(np.random.default_rng(0).normal(size=(2048, 2048)), jnp.float32)
   product = jax.jit(jnp.dot)
-  both = [(_seconds(run) / STEPS, _seconds(lambda: product(square, square))) for _ in range(REPEATS)]
+  both = [
+    (_seconds(run) / STEPS, _seconds(lambda: product(square, square))) for _ in range(REPEATS)
+  ]
   step, whole = np.min(both, axis=0)
   achieved, possible = flops / step / 1e9, 2 * 2048**3 / whole / 1e9
   return [

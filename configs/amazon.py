@@ -1,4 +1,4 @@
-"""Amazon reviews, a domain a category (Luo et al. 2023, §V-A); groups small, 6, 13, paper6, paper13.
+"""Amazon reviews, a domain a category (Luo et al. 2023, §V-A): small, 6, 13, paper6, paper13.
 
 python launch.py --config=configs/amazon.py:small,mlp,mamdr --config.data.root=PATH --workdir=DIR
 """

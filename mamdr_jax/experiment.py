@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from mamdr_jax import record, report, tree
+from mamdr_jax import data, record, report, tree
 from mamdr_jax.configure import construct, optimizer
 from mamdr_jax.core import Hparams, Method
 from mamdr_jax.data import DATASETS, SPLITS, Dataset, pack
@@ -60,13 +60,15 @@ def run(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fals
     What `result.json` holds.
   """
   started = time.monotonic()
-  if record.prepare(workdir, config.to_dict(), overwrite):
+  if record.is_finished(workdir, config.to_dict(), overwrite):
     print(f"{workdir} holds this experiment, finished; nothing was run", file=sys.stderr)
     return record.read(workdir / record.RESULT)
   progress = Progress(config.epochs)
   dataset, goal, method = build(config, progress.step if progress.on_terminal else None)
   print(*dataset.notes, sep="\n", file=sys.stderr)
   train, valid, test = (pack(dataset, s, config.batch_size) for s in ("train", "valid", "test"))
+
+  record.begin(workdir, config.to_dict())
 
   points = grid(config)
   hparams = Hparams(
@@ -107,6 +109,11 @@ def run(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fals
   record.write_json(workdir / record.RESULT, result)
   report.learning_curves(workdir)
   return record.plain(result)
+
+
+def statistics(config: ml_collections.ConfigDict) -> str:
+  """The data set of a config in the form of Luo et al. 2023, Tables I-IV."""
+  return data.statistics(construct(DATASETS, "data set", config.data))
 
 
 def load(workdir: Path, run: int = 0) -> tuple[Experiment, object]:

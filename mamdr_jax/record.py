@@ -89,26 +89,28 @@ def _name(path) -> str:
   return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
-def prepare(workdir: Path, config: dict, overwrite: bool) -> bool:
-  """Makes `workdir` ready for an experiment. True if this very experiment is finished there.
+def is_finished(workdir: Path, config: dict, overwrite: bool) -> bool:
+  """Whether this very experiment is finished in `workdir`.
 
   Raises:
     ValueError: another experiment is there, and `overwrite` is not set.
   """
-  workdir.mkdir(parents=True, exist_ok=True)
-  config = plain(config)
   known = workdir / CONFIG
-  if known.exists() and not overwrite:
-    if read(known) != config:
-      raise ValueError(
-        f"{workdir} holds another experiment; choose another --workdir or pass --overwrite"
-      )
-    if (workdir / RESULT).exists():
-      return True
+  if overwrite or not known.exists():
+    return False
+  if read(known) != plain(config):
+    raise ValueError(
+      f"{workdir} holds another experiment; choose another --workdir or pass --overwrite"
+    )
+  return (workdir / RESULT).exists()
+
+
+def begin(workdir: Path, config: dict) -> None:
+  """Makes `workdir` ready for an experiment; what an unfinished one left there goes."""
+  workdir.mkdir(parents=True, exist_ok=True)
   for name in (METRICS, RESULT, STATE):
     (workdir / name).unlink(missing_ok=True)
-  write_json(known, config)
-  return False
+  write_json(workdir / CONFIG, config)
 
 
 def versions() -> dict[str, str]:

@@ -5,7 +5,7 @@ from mamdr_jax.data.dataset import SPLITS, Dataset, pack
 from mamdr_jax.data.statistics import statistics
 
 DATASETS = {
-  "synthetic": synthetic.synthetic,
+  "synthetic": synthetic.load,
   "amazon": amazon.load,
   "taobao": taobao.load,
   "table": table.load,

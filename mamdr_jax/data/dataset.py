@@ -42,7 +42,9 @@ def pack(dataset: Dataset, split: str, batch_size: int, seed: int = 0) -> Domain
   start = np.cumsum(count) - count
   first = np.cumsum(num_rows) - num_rows
   of_batch = np.repeat(np.arange(len(count)), count)  # [T]
-  offset = (np.arange(len(of_batch)) - start[of_batch])[:, None] * batch_size + np.arange(batch_size)
+  offset = (np.arange(len(of_batch)) - start[of_batch])[:, None] * batch_size + np.arange(
+    batch_size
+  )
   real = offset < num_rows[of_batch][:, None]  # [T, B]
   picked = rows[first[of_batch][:, None] + np.where(real, offset, 0)]
   return DomainBatches(

@@ -28,7 +28,7 @@ OWN = 0.4  # length of the part of a taste, itself of length 1, that no other do
 FEATURE_NOISE = 0.1  # the features it is added to have a standard deviation of about 1
 
 
-def synthetic(
+def load(
   *,
   preset: str | None = None,
   sizes: tuple[int, ...] = (),
@@ -51,8 +51,8 @@ def synthetic(
   of `n`, so that positives / negatives is `ctr` (Luo et al. 2023, Eq. 23). `ctr` and the counts
   of users and items are those of Tables IV and I unless given.
 
-  At `conflict` 0 all tastes agree; else domains take one of two sides, and the cosine of tastes
-  across them is about `1 - 2 conflict`, less what each domain has of its own. `features="frozen"`
+  At `conflict` 0 all tastes agree but for a small part of each domain's own; else domains take one
+  of two sides, and the cosine of tastes across them is about `1 - 2 conflict`. `features="frozen"`
   gives every user and item `feature_size` numbers, a linear image of its factors and a little
   noise; "ids" gives none. With the same seed, pairs depend on counts only, labels not on features.
 

@@ -21,7 +21,7 @@ def table(module: nn.Module, field: str, name: str, init, num_rows: int, shape=(
 
 
 class Embed(nn.Module):
-  """Batch -> [B, F, size]: one vector per field, in the order of `vocab`, then of `dense`.
+  """Batch -> [B, F, size]: one vector per field, in the order of `vocab`, then `dense` by name.
 
   Trainable fields are looked up. Given features of width `size` enter as they are, others
   through a linear map. The domain is a field of one row per minibatch.
@@ -42,7 +42,7 @@ class Embed(nn.Module):
         vectors.append(jnp.broadcast_to(rows[batch.domain], (num_rows, self.size)))
       else:
         vectors.append(rows[batch.ids[field]])
-    for field, feature in batch.dense.items():
+    for field, feature in sorted(batch.dense.items()):  # as jit would hand them in
       same = feature.shape[-1] == self.size
       vectors.append(feature if same else nn.Dense(self.size, name=f"project_{field}")(feature))
     return jnp.stack(vectors, axis=1)

@@ -1,0 +1,117 @@
+"""What every method promises, over the dict of methods itself."""
+
+import inspect
+from types import SimpleNamespace
+
+import handmade
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from mamdr_jax.core import Hparams
+from mamdr_jax.methods import METHODS
+
+SMALL = {"k": 2, "visit_steps": 2}  # what a method takes of this, it is given
+NUM_RUNS = 3
+
+
+def construct(name, loss):
+  takes = inspect.signature(METHODS[name]).parameters
+  return METHODS[name](
+    loss=loss, inner=optax.adam, **{option: SMALL[option] for option in SMALL if option in takes}
+  )
+
+
+@pytest.fixture(scope="module", params=METHODS)
+def made(request, mlp, mlp_params, train):
+  """A method on the MLP: its initial state, one epoch from there, and how often it was traced."""
+  traces = []
+
+  def loss(params, key, batch):
+    traces.append(1)
+    return mlp.loss(params, key, batch)
+
+  method = construct(request.param, loss)
+  begin = method.init(mlp_params, train.start.size)
+  epoch = jax.jit(method.epoch)
+  end, info = epoch(jax.random.key(1), begin, train, handmade.rates(0.01))
+  return SimpleNamespace(**locals())
+
+
+def test_epoch_keeps_structure_shapes_and_dtypes(made):
+  assert jax.tree.structure(made.begin) == jax.tree.structure(made.end)
+  for before, after in zip(jax.tree.leaves(made.begin), jax.tree.leaves(made.end), strict=True):
+    assert (before.shape, before.dtype) == (after.shape, after.dtype)
+
+
+def test_epoch_trains_and_stays_finite(made):
+  leaves = jax.tree.leaves((made.end, made.info))
+  assert all(np.isfinite(leaf).all() for leaf in leaves)
+  before, after = made.method.params(made.begin, 0), made.method.params(made.end, 0)
+  for x, y in zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True):
+    assert not np.array_equal(x, y)
+
+
+def test_info_is_scalars(made):
+  assert {x.shape for x in jax.tree.leaves(made.info)} == {()}
+
+
+def test_same_key_gives_the_same_bits_and_another_key_others(made):
+  again, _ = made.epoch(jax.random.key(1), made.begin, made.train, handmade.rates(0.01))
+  handmade.assert_trees_equal(made.end, again)
+  other, _ = made.epoch(jax.random.key(2), made.begin, made.train, handmade.rates(0.01))
+  served = [made.method.params(state, 0)["net"] for state in (made.end, other)]
+  for x, y in zip(*map(jax.tree.leaves, served), strict=True):
+    assert not np.array_equal(x, y)
+
+
+def test_traced_once_for_two_states_and_two_values_of_hparams(made):
+  traced = len(made.traces)
+  made.epoch(jax.random.key(3), made.end, made.train, handmade.rates(0.02, 0.1, 0.1))
+  assert traced and len(made.traces) == traced
+
+
+def test_serves_every_domain_parameters_like_those_it_was_given(made):
+  serve = jax.jit(made.method.params)
+  for domain in range(made.train.start.size):
+    served = serve(made.end, jnp.int32(domain))
+    assert jax.tree.structure(served) == jax.tree.structure(made.mlp_params)
+    for given, leaf in zip(jax.tree.leaves(made.mlp_params), jax.tree.leaves(served), strict=True):
+      assert (given.shape, given.dtype) == (leaf.shape, leaf.dtype)
+      assert np.isfinite(leaf).all()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_no_key_is_used_twice(name, mlp, mlp_params, train):
+  method = construct(name, mlp.loss)
+  with jax.debug_key_reuse(True):
+    state = method.init(mlp_params, train.start.size)
+    jax.jit(method.epoch)(jax.random.key(1), state, train, handmade.rates(0.01))
+
+
+def test_vmapped_runs_equal_separate_runs(made):
+  # Adam divides by the root of a moment, which magnifies the last bits in which a batched
+  # matrix product differs where gradients are near 0: hence not tighter than 1e-5 absolute,
+  # a thousandth of the inner rate.
+  keys = jax.random.split(jax.random.key(4), NUM_RUNS)
+  hparams = Hparams(*jnp.array([[0.01, 0.02, 0.005], [0.3, 1.0, 0.1], [0.4, 0.1, 1.0]]))
+  states = [made.begin, made.end, made.begin]
+  stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+  together = jax.jit(jax.vmap(made.method.epoch, (0, 0, None, 0)))(
+    keys, stacked, made.train, hparams
+  )
+  for run in range(NUM_RUNS):
+    of_run = lambda tree, run=run: jax.tree.map(lambda x: x[run], tree)
+    alone = made.epoch(keys[run], states[run], made.train, of_run(hparams))
+    handmade.assert_trees_close(of_run(together), alone, rtol=1e-4, atol=1e-5)
+
+
+def test_domain_counts_that_leave_no_helper_are_refused(params):
+  with pytest.raises(ValueError, match="k=3 helpers need more than 3 domains"):
+    METHODS["mamdr"](loss=handmade.loss, inner=optax.sgd, k=3).init(params, 3)
+  with pytest.raises(ValueError, match="k=0 leaves no helper"):
+    METHODS["mamdr"](loss=handmade.loss, inner=optax.sgd, k=0)
+  with pytest.raises(ValueError, match="choose one or both of 'tables', 'net'"):
+    METHODS["mamdr"](loss=handmade.loss, inner=optax.sgd, specific=("nets",))

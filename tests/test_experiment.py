@@ -1,0 +1,189 @@
+"""config -> workdir: what a run leaves behind, and what it says about bad input."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from mamdr_jax import configure, data, experiment, record
+from mamdr_jax.data import pack
+from mamdr_jax.metrics import domain_auc
+from mamdr_jax.train import score
+
+ROOT = Path(__file__).parents[1]
+
+
+def tiny(method="mamdr", **changes):
+  config = configure.make("synthetic", "mlp", method)
+  config.data.update(sizes=(120, 90, 60), num_users=30, num_items=20, feature_size=8)
+  config.model.update(embedding_size=8, hidden=(8,))
+  config.update(batch_size=16, epochs=3)
+  if "k" in config.method:
+    config.method.k = 1
+  config.update_from_flattened_dict(changes)
+  return config
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+  workdir = tmp_path_factory.mktemp("runs") / "tiny"
+  return workdir, experiment.run(tiny(**{"sweep.seed": (0, 1)}), workdir)
+
+
+def test_result_has_the_documented_form(finished):
+  workdir, result = finished
+  assert json.loads((workdir / record.RESULT).read_text()) == result
+  assert set(result) == {
+    *("config", "runs", "num_parameters", "ceiling", "seconds", "versions", "device")
+  }
+  for seed, run in enumerate(result["runs"]):
+    assert run["seed"] == seed
+    assert set(run) == {
+      *("seed", "alpha", "beta", "gamma", "epochs", "best_epoch", "valid", "test")
+    }
+    for split in ("valid", "test"):
+      assert set(run[split]) == {"auc", "mean_auc", "weighted_auc", "log_loss"}
+      assert list(run[split]["auc"]) == ["D1", "D2", "D3"]
+      assert run[split]["mean_auc"] == pytest.approx(np.mean(list(run[split]["auc"].values())))
+
+
+def test_workdir_has_metrics_of_every_epoch_and_a_figure(finished):
+  workdir, _ = finished
+  lines = [json.loads(line) for line in (workdir / record.METRICS).read_text().splitlines()]
+  assert [line["epoch"] for line in lines] == [1, 2, 3]
+  assert np.shape(lines[0]["valid"]["auc"]) == (2, 3)
+  assert (workdir / "auc.png").stat().st_size > 10_000
+  assert not list(workdir.glob("*.part"))
+
+
+def test_best_state_loads_and_scores_as_reported(finished):
+  workdir, result = finished
+  loaded, state = experiment.load(workdir, run=1)
+  test = pack(loaded.dataset, "test", 16)
+  auc = domain_auc(score(loaded.method, state, test, loaded.objective.predict), test)
+  np.testing.assert_allclose(auc, list(result["runs"][1]["test"]["auc"].values()), rtol=1e-6)
+  shared, specific = state.shared.params, state.specific
+  served = loaded.method.params(state, 2)
+  added = jax.tree.map(lambda s, d: s + d[2], shared, specific)
+  jax.tree.map(np.testing.assert_array_equal, served, added)
+
+
+def test_finished_experiment_is_not_run_again(finished, capsys):
+  workdir, result = finished
+  assert experiment.run(tiny(**{"sweep.seed": (0, 1)}), workdir) == result
+  assert "nothing was run" in capsys.readouterr().err
+
+
+def test_another_experiment_is_not_overwritten(finished):
+  workdir, _ = finished
+  with pytest.raises(ValueError, match="holds another experiment"):
+    experiment.run(tiny(epochs=2), workdir)
+
+
+def test_failed_start_leaves_no_workdir(tmp_path):
+  with pytest.raises(ValueError, match="k=3 helpers need more than 3 domains"):
+    experiment.run(tiny(**{"method.k": 3}), tmp_path / "run")
+  assert not (tmp_path / "run" / record.RESULT).exists()
+  with pytest.raises(ValueError, match="unknown optimizer 'adamm'"):
+    experiment.run(tiny(**{"inner.name": "adamm"}), tmp_path / "other")
+  assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(("inner", "outer"), [("sgd", "adagrad"), ("adam", "adam")])
+def test_optimizers_are_chosen_independently(inner, outer, tmp_path):
+  options = {"inner.name": inner, "outer.name": outer, "epochs": 1}
+  result = experiment.run(tiny(**options), tmp_path / "run")
+  assert np.isfinite(result["runs"][0]["valid"]["log_loss"])
+
+
+def test_optimizer_options_reach_optax():
+  config = tiny(**{"inner.options": (("momentum", 0.5),), "inner.name": "sgd"})
+  state = configure.optimizer(config.inner)(0.1).init(np.zeros(2))
+  assert state[0].trace.shape == (2,)
+  with pytest.raises(ValueError, match=r"optax.sgd takes no option 'momentun'"):
+    configure.optimizer(tiny(**{"inner.name": "sgd", "inner.options": (("momentun", 1),)}).inner)
+
+
+def test_config_holds_only_what_the_constructors_take():
+  assert "k" in configure.make("synthetic", "mlp", "mamdr").method
+  assert "k" not in configure.make("synthetic", "mlp", "alternate").method
+  with pytest.raises(AttributeError, match="alpha"):
+    configure.make("synthetic", "mlp", "mamdr").alhpa = 1.0
+  with pytest.raises(ValueError, match=r"unknown method 'mamdrr' \(did you mean 'mamdr'\?\)"):
+    configure.make("synthetic", "mlp", "mamdrr")
+
+
+def test_missing_argument_is_named():
+  config = configure.make("amazon", "mlp", "mamdr")
+  with pytest.raises(ValueError, match="data set 'amazon' needs 'root'"):
+    experiment.build(config)
+
+
+def test_grid_is_the_product_of_what_is_swept():
+  config = tiny(**{"sweep.seed": (0, 1), "sweep.alpha": (0.1, 0.01), "beta": 0.5})
+  points = [(p["seed"], p["alpha"], p["beta"]) for p in experiment.grid(config)]
+  assert points == [(0, 0.1, 0.5), (0, 0.01, 0.5), (1, 0.1, 0.5), (1, 0.01, 0.5)]
+
+
+def test_ceiling_is_the_auc_of_the_truth(finished):
+  from sklearn.metrics import roc_auc_score
+
+  _, result = finished
+  dataset = configure.construct(data.DATASETS, "data set", tiny().data)
+  rows = (dataset.split == 2) & (dataset.domain == 1)
+  expected = roc_auc_score(dataset.label[rows], dataset.truth[rows])
+  assert result["ceiling"]["auc"]["D2"] == pytest.approx(expected, abs=1e-6)
+
+
+def launch(*arguments):
+  command = [sys.executable, "launch.py", *arguments]
+  return subprocess.Popen(
+    command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+  )
+
+
+SMALL = (
+  "--config=configs/synthetic.py:taobao10,mlp,alternate",
+  "--config.data.feature_size=8",
+  "--config.model.embedding_size=8",
+  "--config.model.hidden=(8,)",
+)
+
+
+def test_kill_between_epochs_leaves_readable_files(tmp_path):
+  """SIGKILL after the second epoch line: config and metrics are whole."""
+  process = launch(*SMALL, "--config.epochs=100000", f"--workdir={tmp_path}/run")
+  seen = 0
+  for line in process.stderr:
+    seen += line.startswith("epoch")
+    if seen == 2:
+      break
+  process.send_signal(signal.SIGKILL)
+  process.communicate()
+  assert json.loads((tmp_path / "run" / record.CONFIG).read_text())["epochs"] == 100000
+  lines = [json.loads(x) for x in (tmp_path / "run" / record.METRICS).read_text().splitlines()]
+  assert [line["epoch"] for line in lines][:2] == [1, 2]
+  assert not (tmp_path / "run" / record.RESULT).exists()
+
+
+@pytest.mark.parametrize(
+  ("argument", "said"),
+  [
+    ("--config.alhpa=1", 'Did you mean "alpha"'),
+    ("--config=configs/synthetic.py:taobao10,mpl,mamdr", "did you mean 'mlp'"),
+    ("--config=configs/synthetc.py", "configs/synthetc.py"),
+    ("--config.alpha=much", "--config.alpha=much"),
+    ("stray", "unexpected argument 'stray'"),
+  ],
+)
+def test_bad_command_line_is_one_sentence(argument, said):
+  process = launch(argument)
+  _, err = process.communicate()
+  assert process.returncode != 0
+  assert err.startswith("error: ") and said in err
+  assert len(err.splitlines()) == 1
