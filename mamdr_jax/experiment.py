@@ -93,8 +93,10 @@ def run(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fals
   for r, point in enumerate(points):
     best = tree.take(runs.best, r)
     results.append(point | {
-      "epochs": runs.epochs[r], "best_epoch": runs.best_epoch[r],
-      "valid": by_name(measure(best, valid), dataset), "test": by_name(measure(best, test), dataset),
+      "epochs": runs.epochs[r],
+      "best_epoch": runs.best_epoch[r],
+      "valid": by_name(measure(best, valid), dataset),
+      "test": by_name(measure(best, test), dataset),
     })  # fmt: skip
   result = {
     "config": config.to_dict(),

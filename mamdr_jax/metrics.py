@@ -16,7 +16,7 @@ def grouped_auc(score: Array, label: Array, weight: Array, group: Array, num_gro
     num_groups: G.
 
   Returns:
-    [G] float32; NaN where a group lacks positives or negatives.
+    [G] float32; NaN where a group lacks positives or negatives, or has a score that is NaN.
   """
   group, score, label, weight = jax.lax.sort((group, score, label, weight), num_keys=2)
   positive, negative = weight * label, weight * (1.0 - label)
@@ -37,7 +37,7 @@ def grouped_auc(score: Array, label: Array, weight: Array, group: Array, num_gro
   upto = below_all[last] - earlier_groups[group]
   # Dividing before summing keeps float32 terms at the scale of the result.
   won = positive * (below + upto) / (2.0 * num_negative[group])
-  return sums(won) / num_positive
+  return sums(jnp.where(jnp.isnan(score) & (weight > 0), jnp.nan, won)) / num_positive
 
 
 def domain_auc(score: Array, data: DomainBatches) -> Array:

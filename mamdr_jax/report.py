@@ -15,13 +15,20 @@ from matplotlib import pyplot as plt
 RATES = ("alpha", "beta", "gamma")
 
 
-def best_setting(result: dict) -> list[dict]:
-  """The runs, one a seed, of the rates with the best validation AUC, its mean taken over seeds."""
+def by_setting(result: dict) -> list[list[dict]]:
+  """The runs of a result, a list a setting of the rates: the best mean validation AUC first."""
   settings = {}
   for run in result["runs"]:
     settings.setdefault(tuple(run[rate] for rate in RATES), []).append(run)
-  score = lambda runs: np.mean([r["valid"]["mean_auc"] or 0.0 for r in runs])
-  return max(settings.values(), key=score)
+  score = lambda runs: np.mean(
+    [-np.inf if (v := r["valid"]["mean_auc"]) is None else v for r in runs]
+  )
+  return sorted(settings.values(), key=score, reverse=True)
+
+
+def best_setting(result: dict) -> list[dict]:
+  """The runs, one a seed, of the rates with the best validation AUC, its mean taken over seeds."""
+  return by_setting(result)[0]
 
 
 def over_seeds(runs: list[dict], split: str, key: str) -> np.ndarray:
@@ -46,6 +53,17 @@ def domain_table(result: dict) -> str:
   return markdown(header, rows)
 
 
+def setting_table(result: dict) -> str:
+  """Markdown: validation AUC of every setting of the rates that was swept, best first."""
+  rows = []
+  for runs in by_setting(result):
+    auc = over_seeds(runs, "valid", "mean_auc")
+    epochs = np.mean([run["best_epoch"] for run in runs])
+    rates = [f"{runs[0][rate]:g}" for rate in RATES]
+    rows.append([*rates, len(runs), f"{epochs:.0f}", spread(auc)])
+  return markdown([*RATES, "seeds", "best epoch", "valid AUC"], rows)
+
+
 def method_table(results: list[dict]) -> str:
   """Markdown: a line per experiment, mean ± standard deviation over the seeds of its best rates."""
   header = ["data", "model", "method", "rates α, β, γ", "seeds", "best epoch", "valid AUC"]
@@ -54,21 +72,28 @@ def method_table(results: list[dict]) -> str:
   for result in results:
     runs = best_setting(result)
     config = result["config"]
-    spread = lambda split, key, runs=runs: "{:.4f} ± {:.4f}".format(
-      *(f(over_seeds(runs, split, key)) for f in (np.mean, deviation))
-    )
     rates = ", ".join(f"{runs[0][rate]:g}" for rate in RATES)
     epochs = np.mean([r["best_epoch"] for r in runs])
-    names = [config["data"].get("group") or config["data"]["name"]]
+    names = [_data_name(config["data"])]
     names += [config["model"]["name"], config["method"]["name"]]
-    rows.append([*names, rates, len(runs), f"{epochs:.0f}", spread("valid", "mean_auc")])
-    rows[-1] += [spread("test", key) for key in ("mean_auc", "weighted_auc", "log_loss")]
+    figures = [("valid", "mean_auc"), ("test", "mean_auc")]
+    figures += [("test", "weighted_auc"), ("test", "log_loss")]
+    cells = [spread(over_seeds(runs, *figure)) for figure in figures]
+    rows.append([*names, rates, len(runs), f"{epochs:.0f}", *cells])
   return markdown(header, rows)
 
 
-def deviation(values: np.ndarray) -> float:
-  """Sample standard deviation; NaN for a single value."""
-  return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+def _data_name(data: dict) -> str:
+  """How a table calls a data set: amazon small, synthetic taobao10."""
+  which = data.get("domains") or data.get("preset") or data.get("num_domains") or ""
+  return f"{data['name']} {which}".strip()
+
+
+def spread(values: np.ndarray) -> str:
+  """Mean ± sample standard deviation, or the value where there is one only."""
+  if len(values) == 1:
+    return f"{values[0]:.4f}"
+  return f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"
 
 
 def markdown(header: list, rows: list[list]) -> str:

@@ -89,7 +89,8 @@ def fit(
     best_epoch = jnp.where(better, epoch, run.best_epoch)
     stopped = (epoch - best_epoch >= patience) | ~jnp.isfinite(auc)
     best = tree.where(better, state, run.best)
-    moved = Run(run.key, state, best, jnp.maximum(auc, run.best_auc), best_epoch, stopped, epoch)
+    best_auc = jnp.where(better, auc, run.best_auc)  # a maximum would spread NaN
+    moved = Run(run.key, state, best, best_auc, best_epoch, stopped, epoch)
     return tree.where(run.stopped, run, moved), info | {"valid": measured}
 
   # A program takes `lanes` runs. One lane has no axis, so that its branches and loops stay scalar.

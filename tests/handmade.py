@@ -17,7 +17,7 @@ SIZES = (5, 8, 13, 21)  # rows of each domain
 BATCH_SIZE = 8
 NUM_ROWS = 12  # of the tables of users and items
 WIDTH = 3
-VOCAB = {"user": NUM_ROWS, "item": NUM_ROWS, "domain": len(SIZES)}
+VOCAB = {"user": NUM_ROWS, "item": NUM_ROWS, "domain": 4}
 
 
 def dataset(sizes=SIZES, seed=0, **changes) -> Dataset:
@@ -56,7 +56,7 @@ def rates(alpha=0.5, beta=0.3, gamma=0.4) -> Hparams:
 # The model in JAX
 
 
-def init(key, batch=None, num_domains=len(SIZES)):
+def init(key, batch=None, num_domains=4):
   """Parameters; no table of domains if `num_domains` is 0."""
   del batch
   keys = iter(jax.random.split(key, 5))

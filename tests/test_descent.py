@@ -1,0 +1,166 @@
+"""Schedules, shuffling, and descent along a schedule."""
+
+import handmade
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from mamdr_jax.descent import descend, follow, full_pass, minibatch, pull, reshuffle, visit
+from mamdr_jax.models import MODELS
+from mamdr_jax.objective import objective
+
+KEYS = jax.random.split(jax.random.key(0), 40)
+
+
+def test_full_pass_is_a_permutation_with_contiguous_domains(train):
+  orders = np.asarray(jax.jit(jax.vmap(full_pass, (0, None)))(KEYS, train))
+  domains = np.asarray(train.batch.domain)[orders]
+  for order, domain in zip(orders, domains, strict=True):
+    np.testing.assert_array_equal(np.sort(order), np.arange(7))
+    assert (np.diff(domain) != 0).sum() == 3
+  visited = {tuple(d[np.append(True, np.diff(d) != 0)]) for d in domains}
+  assert len(visited) > 15  # of the 24 orders of four domains
+  within = {tuple(order[domain == 3]) for order, domain in zip(orders, domains, strict=True)}
+  assert len(within) == 6  # all orders of three minibatches
+
+
+@pytest.mark.parametrize("bound", [None, 1, 2, 100])
+def test_visit_gives_distinct_minibatches_of_its_domain(train, bound):
+  many = jax.jit(
+    jax.vmap(jax.vmap(lambda key, d: visit(key, train, d, bound), (None, 0)), (0, None))
+  )
+  orders, lengths = map(np.asarray, many(KEYS, jnp.arange(4)))
+  counts = np.array([1, 1, 2, 3])
+  np.testing.assert_array_equal(lengths, np.tile(np.minimum(counts, bound or 7), (len(KEYS), 1)))
+  for domain, count in enumerate(counts):
+    seen = [
+      tuple(order[:n]) for order, n in zip(orders[:, domain], lengths[:, domain], strict=True)
+    ]
+    for visited in seen:
+      assert len(set(visited)) == len(visited)
+      assert set(np.asarray(train.batch.domain)[list(visited)]) == {domain}
+    assert len(set(seen)) > 1 or count == 1
+    assert {index for visited in seen for index in visited} == set(
+      np.flatnonzero(np.asarray(train.batch.domain) == domain)
+    )
+
+
+@pytest.mark.parametrize(("length_a", "length_b"), [(0, 2), (1, 3), (3, 2), (4, 0), (4, 3)])
+def test_follow_concatenates(length_a, length_b):
+  a, b = np.array([5, 6, 7, 8]), np.array([1, 2, 3])
+  order, length = jax.jit(follow)((a, length_a), (b, length_b))
+  np.testing.assert_array_equal(order[:length], np.append(a[:length_a], b[:length_b]))
+  assert order.shape == (7,)
+
+
+def numbered(data):
+  """The same data, every slot having its number as a feature."""
+  number = jnp.arange(data.batch.label.size).reshape(data.batch.label.shape)
+  return data._replace(batch=data.batch._replace(dense={"number": number}))
+
+
+def test_reshuffle_deals_every_row_of_a_domain_into_other_minibatches(train):
+  before = numbered(train)
+  after = jax.jit(reshuffle)(KEYS[0], before)
+  np.testing.assert_array_equal(after.batch.domain, before.batch.domain)
+  old, new = (jax.tree.map(np.asarray, data.batch) for data in (before, after))
+  for domain in range(4):
+    here = old.domain == domain
+    weight = new.weight[here].ravel()
+    np.testing.assert_array_equal(weight, np.sort(weight)[::-1])  # padding last
+    rows = [x.dense["number"][here][x.weight[here] > 0] for x in (old, new)]
+    np.testing.assert_array_equal(np.sort(rows[0]), np.sort(rows[1]))
+    if here.sum() > 1:
+      first = [set(x.dense["number"][here][0]) for x in (old, new)]
+      assert first[0] != first[1]
+  # A row keeps its columns together.
+  at = new.dense["number"]
+  np.testing.assert_array_equal(new.label, old.label.ravel()[at])
+  np.testing.assert_array_equal(new.weight, old.weight.ravel()[at])
+  for field in old.ids:
+    np.testing.assert_array_equal(new.ids[field], old.ids[field].ravel()[at])
+
+
+def test_reshuffle_depends_on_its_key(train):
+  first, second = (jax.jit(reshuffle)(key, numbered(train)).batch.dense for key in KEYS[:2])
+  assert not np.array_equal(first["number"], second["number"])
+
+
+def test_frozen_features_reach_the_minibatch_as_dense():
+  table = np.arange(24, dtype=np.float32).reshape(12, 2)
+  row = np.arange(sum(handmade.SIZES), dtype=np.float32)[:, None]
+  data = handmade.batches(frozen={"item": table}, dense={"row": row})
+  batch = minibatch(data, 3)
+  assert set(batch.ids) == {"user"} and set(batch.dense) == {"item", "row"}
+  np.testing.assert_array_equal(batch.dense["item"], table[data.batch.ids["item"][3]])
+  np.testing.assert_array_equal(batch.dense["row"], data.batch.dense["row"][3])
+  assert batch.domain == 2
+
+
+def logistic_loss():
+  return handmade.loss, handmade.init(jax.random.key(1), num_domains=1)
+
+
+def mlp_loss():
+  made = objective(MODELS["mlp"](handmade.VOCAB | {"domain": 1}, 4, (6,), dropout=0.0), l2=0.1)
+  batch = minibatch(handmade.batches((5,)), 0)
+  return made.loss, jax.jit(made.init)(jax.random.key(1), batch)
+
+
+@pytest.mark.parametrize("model", [logistic_loss, mlp_loss])
+def test_padding_changes_no_loss_and_no_gradient(model):
+  loss, params = model()
+  exact = minibatch(handmade.batches((5,), batch_size=5), 0)
+  padded = minibatch(handmade.batches((5,), batch_size=8), 0)
+  assert exact.weight.all() and not padded.weight.all()
+  take = jax.jit(jax.value_and_grad(loss))
+  results = [take(params, jax.random.key(0), batch) for batch in (exact, padded)]
+  handmade.assert_trees_close(*results, rtol=1e-5, atol=1e-7)
+
+
+def test_descend_stops_after_length_steps_and_reports_their_mean_loss(params, train):
+  tx = optax.sgd(0.5)
+  start, order = (params, tx.init(params), train), jnp.array([3, 1, 4, 6])
+  key = jax.random.key(0)
+  go = jax.jit(lambda order, length: descend(
+    key, *start, order, loss=handmade.loss, tx=tx, length=length
+  ))  # fmt: skip
+  bounded, _, mean_loss = go(order, 2)
+  whole, _, _ = go(order[:2], 2)
+  handmade.assert_trees_equal(bounded, whole)
+  handmade.assert_trees_equal(go(order, 0)[0], params)
+
+  after_one, _, first = go(order, 1)
+  second = handmade.loss(after_one, key, minibatch(train, 1))
+  np.testing.assert_allclose(first, handmade.loss(params, key, minibatch(train, 3)), rtol=1e-5)
+  np.testing.assert_allclose(mean_loss, (first + second) / 2, rtol=1e-5)
+
+
+def test_every_step_gets_a_key_of_its_own(params, train):
+  bits = lambda params, key, batch: jax.random.uniform(key) + 0.0 * params["net"]["b"]
+  tx = optax.sgd(0.5)
+  go = jax.jit(lambda key, order: descend(
+    key, params, tx.init(params), train, order, loss=bits, tx=tx
+  )[2])  # fmt: skip
+  one, two = go(KEYS[0], jnp.array([0])), go(KEYS[0], jnp.array([0, 0]))
+  assert one != two and one != go(KEYS[1], jnp.array([0]))
+
+
+def test_a_base_stands_still_and_shifts_where_the_gradient_is_taken(params, train):
+  tx, order = optax.sgd(0.5), jnp.array([3, 1, 4])
+  go = jax.jit(lambda start, base: descend(
+    KEYS[0], start, tx.init(start), train, order, loss=handmade.loss, tx=tx, base=base
+  )[0])  # fmt: skip
+  zero = jax.tree.map(jnp.zeros_like, params)
+  moved, delta = go(params, zero), go(zero, params)
+  total = jax.tree.map(jnp.add, params, delta)
+  handmade.assert_trees_close(total, moved, rtol=1e-5, atol=1e-6)
+
+
+def test_pull_is_an_interpolation():
+  start, end = {"a": jnp.array([1.0, 2.0])}, {"a": jnp.array([3.0, 0.0])}
+  tx = optax.sgd(0.25)
+  pulled, _ = pull(start, end, tx.init(start), tx)
+  np.testing.assert_allclose(pulled["a"], [1.5, 1.5])

@@ -1,0 +1,143 @@
+"""Models against a few lines of NumPy, and what every model promises."""
+
+import dataclasses
+
+import handmade
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mamdr_jax.descent import minibatch
+from mamdr_jax.models import MODELS
+from mamdr_jax.models.layers import Dropout
+from mamdr_jax.objective import objective
+
+SMALL = {"embedding_size": 4, "hidden": (6, 5), "dropout": 0.5}  # what a model takes of this
+FEATURES = np.random.default_rng(0).normal(size=(handmade.NUM_ROWS, 7)).astype(np.float32)
+
+
+def construct(name, vocab, **options):
+  fields = {field.name for field in dataclasses.fields(MODELS[name])}
+  return MODELS[name](vocab, **{k: v for k, v in (SMALL | options).items() if k in fields})
+
+
+def initial(made, batch):
+  return jax.jit(made.init)(jax.random.key(0), batch)
+
+
+def perturbed(params):
+  """Parameters none of which is 0, as biases are at the start."""
+  leaves, structure = jax.tree.flatten(params)
+  keys = jax.random.split(jax.random.key(1), len(leaves))
+  noisy = [x + 0.3 * jax.random.normal(k, x.shape) for k, x in zip(keys, leaves, strict=True)]
+  return jax.tree.unflatten(structure, noisy)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_parameter_gets_a_finite_gradient(name, train):
+  made = objective(construct(name, handmade.VOCAB, dropout=0.0))
+  batch = minibatch(train, 4)
+  params = perturbed(initial(made, batch))
+  grads = jax.jit(jax.grad(made.loss))(params, jax.random.key(2), batch)
+  for path, grad in jax.tree_util.tree_leaves_with_path(grads):
+    assert np.isfinite(grad).all() and np.any(grad != 0), jax.tree_util.keystr(path)
+  for field, touched in (batch.ids | {"domain": batch.domain[None]}).items():
+    for grad in jax.tree.leaves(grads["tables"].get(field, {})):
+      moved = np.any(np.asarray(grad) != 0, tuple(range(1, grad.ndim)))
+      np.testing.assert_array_equal(np.flatnonzero(moved), np.unique(touched))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_tables_have_a_row_for_every_id(name, train):
+  params = initial(objective(construct(name, handmade.VOCAB)), minibatch(train, 0))
+  assert set(params) == {"tables", "net"}
+  assert set(params["tables"]) <= set(handmade.VOCAB)
+  for field, leaves in params["tables"].items():
+    for leaf in jax.tree.leaves(leaves):
+      assert leaf.shape[0] == handmade.VOCAB[field]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_dropout_acts_in_training_only(name, train):
+  made = objective(construct(name, handmade.VOCAB))
+  batch = minibatch(train, 4)
+  params = perturbed(initial(made, batch))
+  loss = jax.jit(made.loss)
+  losses = [loss(params, jax.random.key(k), batch) for k in (0, 0, 1)]
+  assert losses[0] == losses[1] != losses[2]
+  whole = objective(construct(name, handmade.VOCAB, dropout=0.0))
+  predicted = (jax.jit(x.predict)(params, batch) for x in (made, whole))
+  np.testing.assert_array_equal(*predicted)
+
+
+def vectors(params, field):
+  return np.asarray(params["tables"][field]["Embed_0"]["embedding"])
+
+
+def dense(params, x):
+  return x @ params["kernel"] + params.get("bias", 0.0)
+
+
+@pytest.mark.parametrize("vocab", [("user", "item", "domain"), ("item", "user")])
+def test_mlp_is_what_numpy_says(train, vocab):
+  made = objective(construct("mlp", {field: handmade.VOCAB[field] for field in vocab}))
+  batch = minibatch(train, 5)
+  params = perturbed(initial(made, batch))
+  net = jax.tree.map(np.asarray, params["net"])
+  ids = batch.ids | {"domain": np.full(8, batch.domain)}
+  x = np.concatenate([vectors(params, field)[ids[field]] for field in vocab], axis=1)
+  for layer in ("Dense_0", "Dense_1"):
+    x = np.maximum(dense(net["Hidden_0"][layer], x), 0.0)
+  logits = dense(net["Logit_0"]["Dense_0"], x)[:, 0]
+  np.testing.assert_allclose(made.predict(params, batch), logits, rtol=1e-5, atol=1e-6)
+
+  entropy = np.logaddexp(0.0, logits) - np.asarray(batch.label) * logits
+  weight = np.asarray(batch.weight)
+  whole = objective(construct("mlp", {f: handmade.VOCAB[f] for f in vocab}, dropout=0.0), l2=0.5)
+  penalty = sum((vectors(params, field) ** 2).sum() for field in vocab)
+  expected = (weight * entropy).sum() / weight.sum() + 0.5 * penalty
+  np.testing.assert_allclose(whole.loss(params, jax.random.key(0), batch), expected, rtol=1e-5)
+
+
+def test_given_features_enter_as_they_are_or_projected():
+  batch = minibatch(handmade.batches(frozen={"item": FEATURES}), 0)
+  for size, projected in ((7, False), (4, True)):
+    model = construct("mlp", {"user": handmade.NUM_ROWS}, embedding_size=size, hidden=())
+    made = objective(model)
+    params = perturbed(initial(made, batch))
+    assert set(params["tables"]) == {"user"}
+    assert ("project_item" in params["net"].get("Embed_0", {})) == projected
+    feature = np.asarray(batch.dense["item"])
+    if projected:
+      feature = dense(params["net"]["Embed_0"]["project_item"], feature)
+    user = vectors(params, "user")[batch.ids["user"]]
+    logits = dense(params["net"]["Logit_0"]["Dense_0"], np.concatenate([user, feature], 1))[:, 0]
+    np.testing.assert_allclose(made.predict(params, batch), logits, rtol=1e-5, atol=1e-6)
+
+
+def test_given_features_keep_their_order_through_jit():
+  """A pytree comes out of `jit` with its keys sorted, whatever their order was."""
+  row = np.random.default_rng(1).normal(size=(sum(handmade.SIZES), 4)).astype(np.float32)
+  batch = minibatch(handmade.batches(frozen={"item": FEATURES[:, :4]}, dense={"row": row}), 0)
+  batch = batch._replace(dense=dict(reversed(sorted(batch.dense.items()))))
+  made = objective(construct("mlp", {"user": handmade.NUM_ROWS}))
+  params = perturbed(initial(made, batch))
+  eager, jitted = made.predict(params, batch), jax.jit(made.predict)(params, batch)
+  np.testing.assert_allclose(eager, jitted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3, 0.5, 0.9])
+def test_dropout_keeps_its_rate_and_the_mean(rate):
+  x = jnp.ones((1000, 100))
+  out = np.asarray(Dropout(rate).apply({}, x, True, rngs={"dropout": jax.random.key(0)}))
+  kept = round(256 * (1 - rate)) / 256  # rates are multiples of 1/256
+  deviation = np.sqrt(kept * (1 - kept) / x.size)
+  np.testing.assert_allclose((out != 0).mean(), kept, atol=5 * deviation + 1e-12)
+  np.testing.assert_allclose(out[out != 0], 1 / kept, rtol=1e-6)
+  np.testing.assert_allclose(out.mean(), 1.0, atol=5 * deviation / kept + 1e-6)
+  np.testing.assert_array_equal(Dropout(rate).apply({}, x, False), x)
+  # Units are dropped independently, whichever share a random word.
+  for apart in (1, 2, 7, 8, 32):
+    pairs = (out[:, apart:] != 0) & (out[:, :-apart] != 0)
+    np.testing.assert_allclose(pairs.mean(), kept**2, atol=0.01)
