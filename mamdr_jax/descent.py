@@ -20,6 +20,14 @@ def minibatch(data: DomainBatches, index: Array) -> Batch:
   return batch._replace(ids=trainable, dense=batch.dense | looked_up)
 
 
+def only(data: DomainBatches, order: Array) -> DomainBatches:
+  """The minibatches of `order` in that order, frozen features looked up, as data of their own.
+
+  Their `start` and `count` are none of their own any more.
+  """
+  return data._replace(batch=jax.vmap(lambda t: minibatch(data, t))(order), frozen={})
+
+
 def reshuffle(key: Key, data: DomainBatches) -> DomainBatches:
   """The same rows dealt into new minibatches, each row within its domain, padding last."""
   weight = data.batch.weight  # [T, B]
@@ -99,10 +107,10 @@ def descend(
   def step(s, carry):
     params, opt_state, total = carry
     batch = minibatch(data, order[s])
-    fixed, part, part_state = base, params, opt_state
+    rows = None
     if sparse:
       rows, batch = touched((params if base is None else base).get("tables", {}), batch)
-      fixed, part, part_state = (view(x, rows) for x in (base, params, opt_state))
+    fixed, part, part_state = (view(x, rows) for x in (base, params, opt_state))
 
     def objective(part):
       return loss(
@@ -112,9 +120,7 @@ def descend(
     value, grads = jax.value_and_grad(objective)(part)
     updates, part_state = tx.update(grads, part_state, part)
     part = optax.apply_updates(part, updates)
-    if sparse:
-      part, part_state = merge(params, part, rows), merge(opt_state, part_state, rows)
-    return part, part_state, total + value
+    return merge(params, part, rows), merge(opt_state, part_state, rows), total + value
 
   steps = order.size if length is None else length
   start = params, opt_state, jnp.zeros(())

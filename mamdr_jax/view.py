@@ -6,7 +6,7 @@ deltas), works on that, and merges it back. Loss, model and optimizer never know
 same tree with shorter tables. Any elementwise optax optimizer becomes row-sparse this way.
 
 The paper's embedding cache (Luo et al. 2023, §IV-E) is the same idea one size up: a worker's
-static-cache is a view, its dynamic-cache is that view after the inner loop.
+static-cache is a view of what a round touches, its dynamic-cache is that view after the inner loop.
 """
 
 import jax
@@ -20,39 +20,48 @@ Rows = dict[str, Array]  # field -> [V] int32, rows of that field's tables; N or
 def touched(tables: Tree, batch: Batch) -> tuple[Rows, Batch]:
   """The distinct rows that `batch` reads, and `batch` renumbered into them.
 
-  A field has min(B, N) slots; those left over hold the index N, which `view` fills with zeros
-  and `merge` drops. The field `domain` is indexed by the domain of the batch: one row.
+  `batch` is one minibatch or several: a field's ids are [B] or [S, B], and domains, which index the
+  tables of the field `domain`, [] or [S]. A field has as many slots as ids, N at the most; those
+  left over hold the index N, which `view` fills with zeros and `merge` drops.
   """
-  rows, ids, domain = {}, dict(batch.ids), batch.domain
+  rows, ids = {}, batch.ids | {"domain": batch.domain}
   for field, leaves in tables.items():
+    column = ids[field]
     num_rows = jax.tree.leaves(leaves)[0].shape[0]
-    if field == "domain":
-      rows[field], domain = batch.domain[None], jnp.zeros_like(batch.domain)
-    else:
-      column = batch.ids[field]
-      size = min(column.size, num_rows)
-      rows[field], ids[field] = jnp.unique(
-        column, size=size, fill_value=num_rows, return_inverse=True
-      )
+    rows[field], inverse = jnp.unique(
+      column, size=min(column.size, num_rows), fill_value=num_rows, return_inverse=True
+    )
+    ids[field] = inverse.reshape(column.shape).astype(column.dtype)
+  domain = ids.pop("domain")
   return rows, batch._replace(ids=ids, domain=domain)
 
 
-def view(tree: Tree, rows: Rows) -> Tree:
-  """`tree` with each leaf [N, ...] under tables[field] cut down to rows[field]: [V, ...]."""
+def view(tree: Tree, rows: Rows | None, entry: Array | None = None) -> Tree:
+  """`tree` with each leaf [N, ...] under tables[field] cut down to rows[field]: [V, ...].
+
+  If `rows` is None nothing is cut. With `entry` the leaves of `tree` have one more axis in front,
+  and only that entry is taken.
+  """
+  front = () if entry is None else (entry,)
 
   def cut(path, leaf):
     field = _field(path)
-    return leaf if field is None else leaf.at[rows[field]].get(mode="fill", fill_value=0)
+    if field is None or rows is None:
+      return leaf[front] if front else leaf
+    return leaf.at[(*front, rows[field])].get(mode="fill", fill_value=0)
 
   return jax.tree_util.tree_map_with_path(cut, tree)
 
 
-def merge(tree: Tree, part: Tree, rows: Rows) -> Tree:
-  """`tree` with the rows of the view `part` put back; leaves outside tables are those of `part`."""
+def merge(tree: Tree, part: Tree, rows: Rows | None, entry: Array | None = None) -> Tree:
+  """`tree` with the view `part` put back: its rows of the tables, all of the other leaves."""
+  front = () if entry is None else (entry,)
 
   def put(path, leaf, new):
     field = _field(path)
-    return new if field is None else leaf.at[rows[field]].set(new, mode="drop")
+    if field is None or rows is None:
+      return leaf.at[front].set(new) if front else new
+    return leaf.at[(*front, rows[field])].set(new, mode="drop")
 
   return jax.tree_util.tree_map_with_path(put, tree, part)
 

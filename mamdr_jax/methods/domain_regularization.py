@@ -9,8 +9,9 @@ import optax
 
 from mamdr_jax import tree
 from mamdr_jax.core import Array, Key, Loss, Method, Optimizer, Params, Tree
-from mamdr_jax.descent import descend, follow, pull, visit
+from mamdr_jax.descent import descend, follow, only, pull, visit
 from mamdr_jax.methods.alternate import alternate
+from mamdr_jax.view import merge, touched, view
 
 
 class MamdrState(NamedTuple):
@@ -114,15 +115,32 @@ def domain_regularization(
       order, length = follow(
         visit(helper_key, data, helper, visit_steps), visit(target_key, data, target, visit_steps)
       )
-      start = tree.take(deltas, target)
-      begin = inner_state if specific_carry else tx.init(start)
+      base = shared.params(shared_state, target)
+      if visit_steps is None or not sparse:  # whole passes touch most rows
+        rows, visited = None, data
+      else:
+        visited = only(data, order)
+        rows, batch = touched(base.get("tables", {}), visited.batch)
+        visited, order = visited._replace(batch=batch), jnp.arange(order.size)
+      start = view(deltas, rows, target)
+      begin = view(inner_state, rows) if specific_carry else tx.init(start)
       end, ended, mean_loss = descend(
-        descent_key, start, begin, data, order,
-        loss=loss, tx=tx, length=length, base=shared.params(shared_state, target), sparse=sparse,
-      )  # fmt: skip
-      delta, pulled = pull(start, end, tree.take(outer_state, target), outer_tx)
-      deltas, outer_state = tree.put(deltas, target, delta), tree.put(outer_state, target, pulled)
-      return (deltas, ended if specific_carry else (), outer_state), mean_loss
+        descent_key,
+        start,
+        begin,
+        visited,
+        order,
+        loss=loss,
+        tx=tx,
+        length=length,
+        base=view(base, rows),
+        sparse=sparse,
+      )
+      delta, pulled = pull(start, end, view(outer_state, rows, target), outer_tx)
+      deltas = merge(deltas, delta, rows, target)
+      outer_state = merge(outer_state, pulled, rows, target)
+      inner_state = merge(inner_state, ended, rows) if specific_carry else ()
+      return (deltas, inner_state, outer_state), mean_loss
 
     pairs = targets, others, jax.random.split(visit_key, targets.size)
     state, losses = jax.lax.scan(help_target, tuple(state), pairs)
