@@ -1,6 +1,6 @@
 """Taobao Cloud Theme clicks with frozen GraphSage features (Luo et al. 2023, §V-A).
 
-  python launch.py --config=configs/taobao.py:10,mlp,mamdr --config.data.root=PATH --workdir=DIR
+python launch.py --config=configs/taobao.py:10,mlp,mamdr --config.data.root=PATH --workdir=DIR
 """
 
 from mamdr_jax import configure

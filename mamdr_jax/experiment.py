@@ -78,7 +78,8 @@ def run(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fals
   lanes = config.lanes or (1 if jax.default_backend() == "cpu" else len(points))
 
   def on_epoch(epoch, info):
-    record.append_json(workdir / record.METRICS, {"epoch": epoch} | info)
+    seconds = time.monotonic() - started
+    record.append_json(workdir / record.METRICS, {"epoch": epoch, "seconds": seconds} | info)
     progress.epoch(epoch, info)
 
   runs = fit(

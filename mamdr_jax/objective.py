@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import optax
 
-from mamdr_jax.core import Array, Batch, Key, Loss, Params
+from mamdr_jax.core import Array, Batch, Key, Loss, Params, Tree
 from mamdr_jax.models.layers import TABLE
 
 
@@ -42,10 +42,15 @@ def objective(model: nn.Module, l2: float = 0.0) -> Objective:
     logits = model.apply(variables(params), batch, train=True, rngs={"dropout": key})
     losses = optax.sigmoid_binary_cross_entropy(logits, batch.label)
     mean = (batch.weight * losses).sum() / batch.weight.sum()
-    penalty = sum((x**2).sum() for x in jax.tree.leaves(params["tables"])) if l2 else 0.0
-    return mean + l2 * penalty
+    return mean + l2 * embedding_norm(params["tables"]) if l2 else mean
 
   def predict(params, batch):
     return model.apply(variables(params), batch, train=False)
 
   return Objective(init, loss, predict)
+
+
+def embedding_norm(tables: Tree) -> Array:
+  """Σ e² over the embeddings of all fields; what else a table holds is left out: []."""
+  leaves = jax.tree_util.tree_leaves_with_path(tables)
+  return sum((leaf**2).sum() for path, leaf in leaves if path[-1].key == "embedding")

@@ -21,16 +21,16 @@ def touched(tables: Tree, batch: Batch) -> tuple[Rows, Batch]:
   """The distinct rows that `batch` reads, and `batch` renumbered into them.
 
   `batch` is one minibatch or several: a field's ids are [B] or [S, B], and domains, which index the
-  tables of the field `domain`, [] or [S]. A field has as many slots as ids, N at the most; those
-  left over hold the index N, which `view` fills with zeros and `merge` drops.
+  tables of the field `domain`, [] or [S]. A field has a slot for each id, though two at least and N
+  at most; those left over hold the index N, which `view` fills with zeros and `merge` drops.
   """
   rows, ids = {}, batch.ids | {"domain": batch.domain}
   for field, leaves in tables.items():
     column = ids[field]
     num_rows = jax.tree.leaves(leaves)[0].shape[0]
-    rows[field], inverse = jnp.unique(
-      column, size=min(column.size, num_rows), fill_value=num_rows, return_inverse=True
-    )
+    # XLA turns a scatter of one row into a slice update that copies the table.
+    size = min(max(column.size, 2), num_rows)
+    rows[field], inverse = jnp.unique(column, size=size, fill_value=num_rows, return_inverse=True)
     ids[field] = inverse.reshape(column.shape).astype(column.dtype)
   domain = ids.pop("domain")
   return rows, batch._replace(ids=ids, domain=domain)

@@ -26,6 +26,8 @@ def cache_dir() -> str:
 
 
 # Nearly all the time goes into compiling small programs: do that quickly, and keep every one.
+# XLA reads its flags when the first program is compiled, so it is not too late for them here.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
 jax.config.update("jax_disable_most_optimizations", True)
 if not jax.config.jax_compilation_cache_dir:
   jax.config.update("jax_compilation_cache_dir", cache_dir())
@@ -48,7 +50,7 @@ def valid():
 @pytest.fixture(scope="session")
 def params():
   """Parameters of the logistic model, a bias per domain among them."""
-  return handmade.init(jax.random.key(7))
+  return jax.jit(handmade.init)(jax.random.key(7))
 
 
 @pytest.fixture(scope="session")

@@ -92,7 +92,7 @@ def flat(params) -> dict[str, np.ndarray]:
 
 def gradient(theta, data: DomainBatches, index: int) -> dict[str, np.ndarray]:
   """The gradient of the loss on a minibatch, by hand, row by row."""
-  batch = jax.tree.map(lambda x: np.asarray(x[index]), data.batch)
+  batch = jax.tree.map(lambda x: np.asarray(x)[index], data.batch)
   grads = {name: np.zeros_like(value) for name, value in theta.items()}
   rows = zip(batch.ids["user"], batch.ids["item"], batch.label, batch.weight, strict=True)
   for user, item, y, weight in rows:

@@ -88,7 +88,7 @@ def test_no_key_is_used_twice(name, mlp, mlp_params, train):
   method = construct(name, mlp.loss)
   with jax.debug_key_reuse(True):
     state = method.init(mlp_params, train.start.size)
-    jax.jit(method.epoch)(jax.random.key(1), state, train, handmade.rates(0.01))
+    jax.jit(method.epoch).lower(jax.random.key(1), state, train, handmade.rates(0.01))
 
 
 def test_vmapped_runs_equal_separate_runs(made):
@@ -96,12 +96,14 @@ def test_vmapped_runs_equal_separate_runs(made):
   # matrix product differs where gradients are near 0: hence not tighter than 1e-5 absolute,
   # a thousandth of the inner rate.
   keys = jax.random.split(jax.random.key(4), NUM_RUNS)
-  hparams = Hparams(*jnp.array([[0.01, 0.02, 0.005], [0.3, 1.0, 0.1], [0.4, 0.1, 1.0]]))
+  rates = [[0.01, 0.02, 0.005], [0.3, 1.0, 0.1], [0.4, 0.1, 1.0]]
+  hparams = Hparams(*np.array(rates, np.float32))
   states = [made.begin, made.end, made.begin]
-  stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+  stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *states)
   together = jax.jit(jax.vmap(made.method.epoch, (0, 0, None, 0)))(
     keys, stacked, made.train, hparams
   )
+  together = jax.tree.map(np.asarray, together)
   for run in range(NUM_RUNS):
     of_run = lambda tree, run=run: jax.tree.map(lambda x: x[run], tree)
     alone = made.epoch(keys[run], states[run], made.train, of_run(hparams))

@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from mamdr_jax.descent import descend, follow, full_pass, minibatch, pull, reshuffle, visit
+from mamdr_jax.descent import descend, follow, full_pass, minibatch, only, pull, reshuffle, visit
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
 
@@ -97,6 +97,14 @@ def test_frozen_features_reach_the_minibatch_as_dense():
   np.testing.assert_array_equal(batch.dense["item"], table[data.batch.ids["item"][3]])
   np.testing.assert_array_equal(batch.dense["row"], data.batch.dense["row"][3])
   assert batch.domain == 2
+
+
+def test_only_gives_the_minibatches_of_an_order():
+  table = np.arange(24, dtype=np.float32).reshape(12, 2)
+  data = handmade.batches(frozen={"item": table})
+  part = only(data, np.array([5, 0, 5]))
+  for position, index in enumerate([5, 0, 5]):
+    handmade.assert_trees_equal(minibatch(part, position), minibatch(data, index))
 
 
 def logistic_loss():

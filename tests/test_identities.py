@@ -1,5 +1,7 @@
 """What one algorithm has to say about another, and what must not matter."""
 
+from functools import cache
+
 import handmade
 import jax
 import jax.numpy as jnp
@@ -12,38 +14,61 @@ from mamdr_jax.methods import METHODS
 from mamdr_jax.metrics import domain_auc
 
 KEY = jax.random.key(3)
+RATE = 0.1
+
+
+@cache
+def compiled(name, **options):
+  """A method with plain gradient descent inside, its functions jitted."""
+  method = METHODS[name](loss=handmade.loss, inner=optax.sgd, **options)
+  return method._replace(init=jax.jit(method.init, static_argnums=1), epoch=jax.jit(method.epoch))
 
 
 def trained(name, params, data, key=KEY, hparams=None, **options):
-  """A method and its state after one epoch."""
-  method = METHODS[name](**({"loss": handmade.loss, "inner": optax.sgd} | options))
+  """The state of a method after one epoch."""
+  method = compiled(name, **options)
   state = method.init(params, data.start.size)
-  state, _ = jax.jit(method.epoch)(key, state, data, hparams or handmade.rates())
-  return method, state
+  return method.epoch(key, state, data, hparams or handmade.rates())[0]
 
 
-def walk(params, opt_state, data, order, *, tx, sparse=True):
-  """`descend`, jitted; parameters and optimizer state only."""
-  go = jax.jit(lambda *args: descend(KEY, *args, loss=handmade.loss, tx=tx, sparse=sparse)[:2])
-  return go(params, opt_state, data, jnp.asarray(order))
+@cache
+def walker(optimizer, sparse):
+  tx = optimizer(RATE)
+
+  def walk(params, data, order, length):
+    return descend(
+      KEY, params, tx.init(params), data, order,
+      loss=handmade.loss, tx=tx, sparse=sparse, length=length,
+    )[:2]  # fmt: skip
+
+  return jax.jit(walk)
+
+
+def walk(params, data, order, optimizer, *, sparse=True):
+  """Parameters and optimizer state after `descend` along `order`."""
+  padded = np.zeros(data.batch.domain.size, int)
+  padded[: len(order)] = order
+  return walker(optimizer, sparse)(params, data, padded, len(order))
 
 
 def test_domain_negotiation_with_beta_1_is_alternate(params, train):
-  _, dn = trained("domain_negotiation", params, train, hparams=handmade.rates(beta=1.0))
-  _, alternate = trained("alternate", params, train)
+  dn = trained("domain_negotiation", params, train, hparams=handmade.rates(beta=1.0))
+  alternate = trained("alternate", params, train)
   # θ + (θ̃ − θ) rounds where θ̃ does not.
   handmade.assert_trees_close(dn.params, alternate.params, rtol=1e-6, atol=1e-6)
 
 
 def test_domain_negotiation_with_beta_0_moves_nothing(params, train):
-  _, state = trained("domain_negotiation", params, train, hparams=handmade.rates(beta=0.0))
+  state = trained("domain_negotiation", params, train, hparams=handmade.rates(beta=0.0))
   handmade.assert_trees_equal(state.params, params)
 
 
 def test_gamma_0_leaves_the_deltas(params, train):
   noisy = {"k": 2, "specific_scale": 0.1}
-  method, state = trained("mamdr", params, train, hparams=handmade.rates(gamma=0.0), **noisy)
-  handmade.assert_trees_equal(state.specific, method.init(params, 4).specific)
+  state = trained("mamdr", params, train, hparams=handmade.rates(gamma=0.0), **noisy)
+  begin = compiled("mamdr", **noisy).init(params, 4)
+  handmade.assert_trees_equal(state.specific, begin.specific)
+  assert all(np.abs(x).max() > 0 for x in jax.tree.leaves(begin.specific))
 
 
 @pytest.mark.parametrize(
@@ -52,8 +77,8 @@ def test_gamma_0_leaves_the_deltas(params, train):
 )
 def test_regularization_does_not_move_the_shared_parameters(params, train, name, inside):
   shared_key, _ = jax.random.split(KEY)
-  _, state = trained(name, params, train, k=2)
-  _, alone = trained(inside, params, train, key=shared_key)
+  state = trained(name, params, train, k=2)
+  alone = trained(inside, params, train, key=shared_key)
   handmade.assert_trees_equal(state.shared, alone)
   assert all(np.abs(x).max() > 0.01 for x in jax.tree.leaves(state.specific))
 
@@ -73,26 +98,43 @@ def pulled_descent(params, data, order, hparams):
 )
 def test_domain_negotiation_is_reptile_and_fish(params, sizes):
   data = handmade.batches(sizes)
-  _, state = trained("domain_negotiation", params, data)
+  state = trained("domain_negotiation", params, data)
   order_key, _ = jax.random.split(KEY)
-  expected = pulled_descent(params, data, full_pass(order_key, data), handmade.rates())
+  order = np.asarray(jax.jit(full_pass)(order_key, data))
+  expected = pulled_descent(params, data, order, handmade.rates())
   handmade.assert_trees_close(handmade.flat(state.params), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_one_domain_can_only_help_itself(params):
   data = handmade.batches((13,))
-  _, state = trained("mamdr", params, data, k=0, help_self=True)
+  state = trained("mamdr", params, data, k=0, help_self=True)
   assert all(x.shape[0] == 1 and np.any(x != 0) for x in jax.tree.leaves(state.specific))
   with pytest.raises(ValueError, match="k=1 helpers need more than 1 domains, and there are 1"):
     trained("mamdr", params, data, k=1)
 
 
-@pytest.mark.parametrize("name", ["alternate", "mamdr"])
-def test_views_change_no_bit_of_plain_gradient_descent(params, train, name):
-  options = {"k": 2} if name == "mamdr" else {}
-  _, sparse = trained(name, params, train, sparse=True, **options)
-  _, dense = trained(name, params, train, sparse=False, **options)
+CASES = {
+  "alternate": ("alternate", {}),
+  "mamdr": ("mamdr", {"k": 2}),
+  "mamdr, few steps": ("mamdr", {"k": 2, "visit_steps": 2}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_views_change_no_bit_of_plain_gradient_descent(params, train, case):
+  name, options = CASES[case]
+  sparse = trained(name, params, train, sparse=True, **options)
+  dense = trained(name, params, train, sparse=False, **options)
   handmade.assert_trees_equal(sparse, dense)
+
+
+def test_adagrad_is_the_same_sparse_and_dense(params, train):
+  # It leaves a row alone whose gradient is 0; its square roots may round differently in a view.
+  options = {"k": 2, "visit_steps": 2, "specific_carry": True}
+  options |= {"outer": optax.adagrad, "specific_inner": optax.adagrad}
+  sparse = trained("mamdr", params, train, sparse=True, **options)
+  dense = trained("mamdr", params, train, sparse=False, **options)
+  handmade.assert_trees_close(sparse, dense, rtol=1e-5, atol=1e-6)
 
 
 def users(state):
@@ -108,14 +150,12 @@ def two_batches():
   return made._replace(batch=made.batch._replace(ids=shaped))
 
 
-@pytest.mark.parametrize("optimizer", [optax.adam, optax.adagrad, optax.adamw])
+@pytest.mark.parametrize("optimizer", [optax.adam, optax.adagrad])
 def test_a_sparse_step_moves_the_rows_of_its_batch_only(params, optimizer):
-  data, tx = two_batches(), optimizer(0.1)
-  start = params, tx.init(params)
-  one = walk(*start, data, [0], tx=tx)
-  two = walk(*start, data, [0, 1], tx=tx)
+  data = two_batches()
+  one, two = (walk(params, data, order, optimizer) for order in ([0], [0, 1]))
   for state, touched in ((one, [0, 2, 4, 6]), (two, [0, 1, 2, 3, 4, 5, 6, 7])):
-    moved = np.any(users(state) != users(start), axis=1)
+    moved = np.any(users(state) != users([params]), axis=1)
     np.testing.assert_array_equal(np.flatnonzero(moved), touched)
   # The second minibatch leaves alone what the first has done to its rows, moments included.
   for before, after in zip(*(jax.tree.leaves(x) for x in (one, two)), strict=True):
@@ -125,25 +165,22 @@ def test_a_sparse_step_moves_the_rows_of_its_batch_only(params, optimizer):
 
 
 def test_a_dense_adam_step_moves_rows_that_an_earlier_batch_touched(params):
-  data, tx = two_batches(), optax.adam(0.1)
-  one = walk(params, tx.init(params), data, [0], tx=tx, sparse=False)
-  two = walk(params, tx.init(params), data, [0, 1], tx=tx, sparse=False)
-  lazy = walk(params, tx.init(params), data, [0, 1], tx=tx)
+  data = two_batches()
+  one = walk(params, data, [0], optax.adam, sparse=False)
+  two = walk(params, data, [0, 1], optax.adam, sparse=False)
+  lazy = walk(params, data, [0, 1], optax.adam)
   assert np.all(users(one)[[0, 2, 4, 6]] != users(two)[[0, 2, 4, 6]])
   np.testing.assert_allclose(users(lazy)[[1, 3, 5, 7]], users(two)[[1, 3, 5, 7]], rtol=1e-6)
 
 
 def test_one_step_of_adam_is_the_same_sparse_and_dense(params, train):
-  tx = optax.adam(0.1)
-  sparse, dense = (
-    walk(params, tx.init(params), train, [5], tx=tx, sparse=sparse) for sparse in (True, False)
-  )
+  sparse, dense = (walk(params, train, [5], optax.adam, sparse=s) for s in (True, False))
   handmade.assert_trees_close(sparse, dense, rtol=1e-6, atol=1e-7)
 
 
 def renamed(data, params, new):
   """The same minibatches and parameters where domain d is called new[d]."""
-  old = jnp.argsort(new)
+  old = np.argsort(new)
   batch = data.batch._replace(domain=new[data.batch.domain])
   bias = params["tables"]["domain"]["bias"][old]
   tables = params["tables"] | {"domain": {"bias": bias}}
@@ -152,14 +189,14 @@ def renamed(data, params, new):
 
 
 def test_renaming_domains_renames_the_result(params, train):
-  new = jnp.array([2, 0, 3, 1])
-  order, tx = [3, 0, 1, 6, 2, 5, 4], optax.sgd(0.5)
-  params_after, _ = walk(params, tx.init(params), train, order, tx=tx)
+  new = np.array([2, 0, 3, 1])
+  order = [3, 0, 1, 6, 2, 5, 4]
+  params_after, _ = walk(params, train, order, optax.sgd)
   _, expected = renamed(train, params_after, new)
   data, start = renamed(train, params, new)
-  result, _ = walk(start, tx.init(start), data, order, tx=tx)
+  result, _ = walk(start, data, order, optax.sgd)
   handmade.assert_trees_equal(result, expected)
 
-  scores = jax.random.normal(KEY, train.batch.label.shape)
-  auc = domain_auc(scores, train)
-  np.testing.assert_allclose(domain_auc(scores, data)[new], auc, rtol=1e-6)
+  scores = np.random.default_rng(0).normal(size=train.batch.label.shape).astype(np.float32)
+  auc = jax.jit(domain_auc)
+  np.testing.assert_allclose(auc(scores, data)[new], auc(scores, train), rtol=1e-6)

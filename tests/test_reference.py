@@ -14,7 +14,7 @@ import numpy as np
 import optax
 import pytest
 
-from mamdr_jax.descent import minibatch
+from mamdr_jax import descent
 from mamdr_jax.methods import METHODS
 
 ALPHA, BETA, GAMMA = 0.5, 0.3, 0.4
@@ -120,8 +120,9 @@ def assert_is(params, theta):
 
 
 def test_gradient_by_hand_is_that_of_the_loss(params, train):
+  take, minibatch = jax.jit(jax.grad(handmade.loss)), jax.jit(descent.minibatch)
   for index in range(train.batch.domain.size):
-    grads = jax.grad(handmade.loss)(params, None, minibatch(train, index))
+    grads = take(params, None, minibatch(train, index))
     assert_is(grads, handmade.gradient(handmade.flat(params), train, index))
 
 
@@ -154,13 +155,16 @@ def test_domain_negotiation(params, train, outside, momentum, carry):
 
 CASES = {
   "paper": {},
-  "few steps, helping itself": {"k": 1, "visit_steps": 2, "help_self": True},
-  "adagrad outside": {"outer": optax.adagrad, "visit_steps": 1},
-  "deltas of the net only": {"specific": ("net",), "visit_steps": 1},
-  "carried momentum": {
+  "few steps, helping itself, adagrad outside": {
+    "k": 1,
+    "visit_steps": 2,
+    "help_self": True,
+    "outer": optax.adagrad,
+  },
+  "deltas of the net only, momentum carried": {
+    "specific": ("net",),
     "specific_inner": partial(optax.sgd, momentum=0.9),
     "specific_carry": True,
-    "sparse": False,
   },
 }
 

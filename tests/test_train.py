@@ -12,35 +12,32 @@ from mamdr_jax.methods import METHODS
 from mamdr_jax.metrics import summary
 from mamdr_jax.train import fit, score
 
-NUM_RUNS = 3
+ALPHA = [0.05, 0.3, 0.8, 0.3]
+GAMMA = [0.9, 0.5, 0.1, 0.0]  # the last run is the second with another γ
 
 
-def sweep(num_runs=NUM_RUNS, **rates):
-  """Rates of every run, by default growing α and falling γ."""
-  default = {
-    "alpha": [0.05, 0.3, 0.8][:num_runs],
-    "beta": [0.5] * num_runs,
-    "gamma": np.linspace(0.9, 0.1, num_runs),
-  }
-  made = {name: jnp.asarray(value, jnp.float32) for name, value in (default | rates).items()}
-  return Hparams(**made)
+def sweep(alpha, gamma=None, beta=0.5) -> Hparams:
+  shape = np.shape(alpha)
+  rates = alpha, np.full(shape, beta), np.zeros(shape) if gamma is None else gamma
+  return Hparams(*(np.asarray(rate, np.float32) for rate in rates))
 
 
-def keys(num_runs=NUM_RUNS):
-  return jax.random.split(jax.random.key(11), num_runs)
+def keys():
+  made = jax.random.split(jax.random.key(11), 3)
+  return made[np.array([0, 1, 2, 1])]
 
 
 def mamdr():
   return METHODS["mamdr"](loss=handmade.loss, inner=optax.sgd, k=1, visit_steps=1)
 
 
-def fitted(train, valid, *, keys, hparams, epochs=4, patience=4, **options):
-  """The runs, and what `on_epoch` was told."""
+def fitted(train, valid, keys, hparams, **options):
+  """The runs after four epochs, and what `on_epoch` was told."""
   told = []
   run = fit(
     keys, hparams, mamdr(), handmade.init, handmade.predict, train, valid,
-    epochs=epochs,
-    patience=patience,
+    epochs=4,
+    patience=4,
     on_epoch=lambda epoch, infos: told.append((epoch, infos)),
     **options,
   )  # fmt: skip
@@ -53,39 +50,63 @@ def values(run):
 
 
 def pick(tree, index):
-  return jax.tree.map(lambda x: x[index], tree)
+  return jax.tree.map(lambda x: np.asarray(x)[index], tree)
 
 
 @pytest.fixture(scope="module")
 def swept(train, valid):
-  """Three runs, one after the other."""
-  return fitted(train, valid, keys=keys(), hparams=sweep())
+  """Four runs, one after the other."""
+  return fitted(train, valid, keys(), sweep(ALPHA, GAMMA))
 
 
-def test_results_do_not_depend_on_lanes(train, valid, swept):
-  runs, told = fitted(train, valid, keys=keys(), hparams=sweep(), lanes=2)
-  expected, told_before = swept
-  handmade.assert_trees_close(values(runs), values(expected), rtol=1e-4, atol=1e-5)
-  for (epoch, infos), (epoch_before, infos_before) in zip(told, told_before, strict=True):
-    assert epoch == epoch_before
-    np.testing.assert_array_equal(infos["run"], [0, 1, 2])
-    handmade.assert_trees_close(infos, infos_before, rtol=1e-4, atol=1e-5)
+@pytest.fixture(scope="module")
+def diverged(train, valid):
+  """The same runs two by two, but for the second, whose α is far too large."""
+  return fitted(train, valid, keys(), sweep([0.05, np.inf, 0.8, 0.3], GAMMA), lanes=2)
 
 
-def test_a_sweep_equals_single_runs(train, valid, swept):
-  for index in range(NUM_RUNS):
-    one = slice(index, index + 1)
-    run, _ = fitted(train, valid, keys=keys()[one], hparams=pick(sweep(), one))
-    handmade.assert_trees_equal(values(run), pick(values(swept[0]), one))
+def test_results_do_not_depend_on_lanes_nor_on_a_neighbour(swept, diverged):
+  others = np.array([0, 2, 3])
+  expected, runs = (pick(values(fit[0]), others) for fit in (swept, diverged))
+  handmade.assert_trees_close(runs, expected, rtol=1e-4, atol=1e-5)
+  for (epoch, infos), (epoch_alone, infos_alone) in zip(diverged[1], swept[1], strict=True):
+    assert epoch == epoch_alone
+    kept, kept_alone = (np.isin(told["run"], others) for told in (infos, infos_alone))
+    handmade.assert_trees_close(
+      pick(infos, kept), pick(infos_alone, kept_alone), rtol=1e-4, atol=1e-5
+    )
 
 
-def test_training_improves_on_the_start_and_runs_differ(train, valid, swept):
+def test_a_run_that_diverges_stops_and_keeps_a_finite_state(diverged):
+  runs, told = diverged
+  np.testing.assert_array_equal(runs.stopped, [False, True, False, False])
+  np.testing.assert_array_equal(runs.epochs, [4, 1, 4, 4])
+  assert runs.best_epoch[1] == 0 and runs.best_auc[1] == -np.inf
+  assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(pick(runs.best, 1)))
+  assert [list(infos["run"]) for _, infos in told] == [[0, 1, 2, 3]] + 3 * [[0, 2, 3]]
+
+
+def test_a_single_run_is_a_sweep_of_one(train, valid, swept):
+  one = slice(1, 2)
+  run, _ = fitted(train, valid, keys()[one], pick(sweep(ALPHA, GAMMA), one))
+  handmade.assert_trees_equal(values(run), pick(values(swept[0]), one))
+
+
+def test_gamma_does_not_reach_the_shared_parameters(swept):
+  state = values(swept[0]).state
+  handmade.assert_trees_equal(pick(state.shared, 1), pick(state.shared, 3))
+  for delta in jax.tree.leaves(state.specific):
+    assert np.all(delta[3] == 0) and np.any(delta[1] != 0)
+
+
+def test_the_best_state_scores_its_auc_and_more_than_the_start(valid, swept):
   runs, _ = swept
+  measure = jax.jit(lambda state: summary(score(mamdr(), state, valid, handmade.predict), valid))
+  for r in range(len(ALPHA)):
+    auc = measure(pick(runs.best, r))["mean_auc"]
+    np.testing.assert_allclose(auc, runs.best_auc[r], rtol=1e-6)
   begin = handmade.init(jax.random.fold_in(keys()[1], 0))
-  served = mamdr().init(begin, 4)
-  before = summary(score(mamdr(), served, valid, handmade.predict), valid)["mean_auc"]
-  assert runs.best_auc[1] > before
-  assert len(np.unique(runs.best_auc)) == NUM_RUNS
+  assert measure(mamdr().init(begin, 4))["mean_auc"] < runs.best_auc[1]
 
 
 # How well each run ranks after epochs 1, 2, ..., for a patience of 2; α says which run it is.
@@ -116,8 +137,8 @@ def test_a_run_stops_when_its_patience_is_over_and_keeps_its_best_state(train, l
   valid = train._replace(batch=train.batch._replace(dense={"noise": noise}))
   told = []
   runs = fit(
-    keys(6),
-    sweep(6, alpha=range(6)),
+    jax.random.split(jax.random.key(0), 6),
+    sweep(range(6)),
     method,
     lambda key, batch: {"epochs": jnp.int32(0), "quality": jnp.float32(0.0)},
     lambda params, batch: batch.dense["noise"] + 4.0 * params["quality"] * batch.label,
@@ -144,45 +165,24 @@ def test_a_run_stops_when_its_patience_is_over_and_keeps_its_best_state(train, l
   assert [epoch for epoch, _ in told] == [1, 2, 3, 4, 5, 6]
 
 
-def test_the_best_state_scores_its_auc(valid, swept):
-  runs, _ = swept
-  for r in range(NUM_RUNS):
-    best = pick(runs.best, r)
-    scores = jax.jit(lambda best: score(mamdr(), best, valid, handmade.predict))(best)
-    np.testing.assert_allclose(summary(scores, valid)["mean_auc"], runs.best_auc[r], rtol=1e-6)
+@pytest.mark.parametrize("reshuffled", [True, False])
+def test_rows_are_dealt_anew_every_epoch_if_asked(train, valid, reshuffled):
+  def epoch(key, state, data, hparams):
+    return state, {"label": data.batch.label, "weight": data.batch.weight}
 
-
-@pytest.mark.parametrize("alpha", [np.inf, 1e30])
-def test_a_run_that_diverges_stops_and_leaves_the_others_alone(train, valid, swept, alpha):
-  hparams = sweep(alpha=[0.05, alpha, 0.8])
-  runs, told = fitted(train, valid, keys=keys(), hparams=hparams, lanes=2)
-  np.testing.assert_array_equal(runs.stopped, [False, True, False])
-  np.testing.assert_array_equal(runs.epochs, [4, 1, 4])
-  assert runs.best_epoch[1] == 0 and runs.best_auc[1] == -np.inf
-  assert all(np.isfinite(leaf[1]).all() for leaf in jax.tree.leaves(runs.best))
-  np.testing.assert_array_equal(told[-1][1]["run"], [0, 2])
-  for r in (0, 2):
-    handmade.assert_trees_close(
-      pick(values(runs), r), pick(values(swept[0]), r), rtol=1e-4, atol=1e-5
-    )
-
-
-def test_gamma_does_not_reach_the_shared_parameters(train, valid):
-  same = jnp.stack([keys()[0]] * 2)
-  hparams = sweep(2, alpha=[0.3, 0.3], gamma=[0.0, 0.9])
-  runs, _ = fitted(train, valid, keys=same, hparams=hparams)
-  state = values(runs).state
-  handmade.assert_trees_equal(pick(state.shared, 0), pick(state.shared, 1))
-  for delta in jax.tree.leaves(state.specific):
-    assert np.all(delta[0] == 0) and np.any(delta[1] != 0)
-
-
-def test_rows_are_dealt_anew_only_if_asked(train, valid, swept):
-  one = slice(0, 1)
-  options = {"keys": keys()[one], "hparams": pick(sweep(), one), "reshuffled": False}
-  run, _ = fitted(train, valid, **options)
-  anew, fixed = (np.asarray(runs.state.specific["net"]["w"][0]) for runs in (swept[0], run))
-  assert not np.allclose(anew, fixed, rtol=1e-3)
+  told = []
+  fit(
+    keys()[:1], sweep([0.1]), Method(lambda params, num_domains: params, epoch, lambda s, d: s),
+    handmade.init, handmade.predict, train, valid,
+    epochs=3,
+    patience=3,
+    reshuffled=reshuffled,
+    on_epoch=lambda epoch, infos: told.append(infos),
+  )  # fmt: skip
+  labels = [infos["label"][0] for infos in told] + [train.batch.label]
+  same = [np.array_equal(labels[a], labels[b]) for a in range(4) for b in range(a)]
+  assert not any(same) if reshuffled else all(same)
+  np.testing.assert_array_equal(told[-1]["weight"][0].sum(), sum(handmade.SIZES))
 
 
 def opposed(seed):
@@ -201,12 +201,12 @@ def opposed(seed):
 def test_mamdr_beats_alternate_where_domains_oppose_each_other():
   train, valid = opposed(0), opposed(1)
   init = lambda key, batch: handmade.init(key, num_domains=0)
-  hparams = sweep(2, alpha=[1.0, 1.0], gamma=[0.5, 0.5])
+  hparams = sweep([1.0, 1.0], gamma=[0.5, 0.5])
   best = {}
   for name, options in (("alternate", {}), ("mamdr", {"k": 1})):
     method = METHODS[name](loss=handmade.loss, inner=optax.sgd, **options)
     runs = fit(
-      keys(2), hparams, method, init, handmade.predict, train, valid,
+      keys()[:2], hparams, method, init, handmade.predict, train, valid,
       epochs=20,
       patience=20,
     )  # fmt: skip

@@ -11,11 +11,15 @@ from mamdr_jax.core import Batch
 from mamdr_jax.view import merge, touched, view
 
 TABLES = {
-  "user": {"embedding": jnp.arange(36.0).reshape(12, 3), "bias": jnp.arange(12.0)},
-  "item": {"embedding": 100 + jnp.arange(6.0).reshape(3, 2)},
-  "domain": {"bias": jnp.array([7.0, 8.0, 9.0, 10.0])},
+  "user": {
+    "embedding": np.arange(36, dtype=np.float32).reshape(12, 3),
+    "bias": np.arange(12, dtype=np.float32),
+  },
+  "item": {"embedding": np.arange(6, dtype=np.float32).reshape(3, 2)},
+  "domain": {"bias": np.arange(7, 11, dtype=np.float32)},
 }
-PARAMS = {"tables": TABLES, "net": {"w": jnp.ones(3)}}
+TABLES = jax.tree.map(jnp.asarray, TABLES)
+PARAMS = {"tables": TABLES, "net": {"w": jnp.asarray(np.ones(3, np.float32))}}
 # User 4 and both items repeat; there are fewer items than rows in the batch.
 BATCH = Batch(
   ids={"user": jnp.array([4, 11, 4, 0, 4]), "item": jnp.array([2, 0, 0, 2, 2])},
@@ -30,7 +34,7 @@ def test_touched_rows_are_the_distinct_ones_and_filler():
   rows, batch = touched(TABLES, BATCH)
   np.testing.assert_array_equal(rows["user"], [0, 4, 11, 12, 12])
   np.testing.assert_array_equal(rows["item"], [0, 2, 3])
-  np.testing.assert_array_equal(rows["domain"], [2])
+  np.testing.assert_array_equal(rows["domain"], [2, 4])
   assert batch.domain == 0
   for field in ("user", "item"):
     np.testing.assert_array_equal(rows[field][batch.ids[field]], BATCH.ids[field])
@@ -42,8 +46,37 @@ def test_renumbered_rows_read_the_same_in_the_view():
   for field in ("user", "item"):
     for name, table in TABLES[field].items():
       np.testing.assert_array_equal(part[field][name][batch.ids[field]], table[BATCH.ids[field]])
-  np.testing.assert_array_equal(part["domain"]["bias"], [9.0])
+  np.testing.assert_array_equal(part["domain"]["bias"], [9.0, 0.0])
   np.testing.assert_array_equal(part["user"]["bias"][3:], [0.0, 0.0])
+
+
+def test_rows_of_several_batches_are_touched_together():
+  several = jax.tree.map(lambda *leaves: np.stack(leaves), BATCH, BATCH._replace(
+    ids={"user": np.array([1, 1, 4, 4, 1]), "item": np.array([0, 0, 0, 0, 2])},
+    domain=np.int32(0),
+  ))  # fmt: skip
+  rows, batch = jax.jit(touched)(TABLES, several)
+  np.testing.assert_array_equal(rows["user"], [0, 1, 4, 11] + 6 * [12])
+  np.testing.assert_array_equal(rows["item"], [0, 2, 3])
+  np.testing.assert_array_equal(rows["domain"], [0, 2])
+  np.testing.assert_array_equal(batch.domain, [1, 0])
+  for field in ("user", "item"):
+    np.testing.assert_array_equal(rows[field][batch.ids[field]], several.ids[field])
+
+
+def test_a_view_of_one_entry_is_the_view_of_that_entry():
+  rows, _ = touched(TABLES, BATCH)
+  stacked = jax.tree.map(lambda x: np.stack([x, x + 1, x + 2]), PARAMS)
+  stacked = jax.tree.map(jnp.asarray, stacked)
+  entry = jax.tree.map(lambda x: x[1], stacked)
+  part = view(stacked, rows, 1)
+  handmade.assert_trees_equal(part, view(entry, rows))
+  handmade.assert_trees_equal(view(stacked, None, 1), entry)
+  changed = jax.tree.map(lambda x: -x, part)
+  merged = merge(stacked, changed, rows, 1)
+  for index in range(3):
+    before, after = (jax.tree.map(lambda x, i=index: x[i], tree) for tree in (stacked, merged))
+    handmade.assert_trees_equal(after, merge(entry, changed, rows) if index == 1 else before)
 
 
 def test_only_fields_with_a_table_are_renumbered():

@@ -29,6 +29,9 @@ def pack(dataset: Dataset, split: str, batch_size: int, seed: int = 0) -> Domain
   """The rows of one split as minibatches of one domain each, shuffled within a domain.
 
   Every row of the split appears exactly once; padding repeats row 0 of the domain with weight 0.
+
+  Raises:
+    ValueError: a domain has no rows in the split or, where AUC is measured, not both labels.
   """
   which = np.flatnonzero(dataset.split == SPLITS.index(split))
   rng = np.random.default_rng(seed)
@@ -38,6 +41,11 @@ def pack(dataset: Dataset, split: str, batch_size: int, seed: int = 0) -> Domain
   if (num_rows == 0).any():
     empty = dataset.domains[int(np.argmin(num_rows))]
     raise ValueError(f"domain {empty!r} has no rows in the {split} split; drop it or add rows")
+  positives = np.bincount(dataset.domain[rows], dataset.label[rows], len(dataset.domains))
+  one_class = (positives == 0) | (positives == num_rows)
+  if split != "train" and one_class.any():
+    name = dataset.domains[int(np.argmax(one_class))]
+    raise ValueError(f"domain {name!r} has one label only in the {split} split: no AUC; drop it")
   count = -(-num_rows // batch_size)
   start = np.cumsum(count) - count
   first = np.cumsum(num_rows) - num_rows

@@ -4,8 +4,26 @@ A model is a module with `vocab` (trainable field -> number of ids) among its at
 `__call__(batch, train) -> logits [B]`. It keeps no mutable state.
 """
 
+from mamdr_jax.models.autoint import AutoInt
+from mamdr_jax.models.cgc import CGC
+from mamdr_jax.models.deepfm import DeepFM
 from mamdr_jax.models.mlp import MLP
+from mamdr_jax.models.mmoe import MMOE
+from mamdr_jax.models.neurfm import NeurFM
+from mamdr_jax.models.ple import PLE
+from mamdr_jax.models.shared_bottom import SharedBottom
+from mamdr_jax.models.star import STAR
+from mamdr_jax.models.wdl import WDL
 
 MODELS = {
   "mlp": MLP,
+  "wdl": WDL,
+  "neurfm": NeurFM,
+  "autoint": AutoInt,
+  "deepfm": DeepFM,
+  "shared_bottom": SharedBottom,
+  "mmoe": MMOE,
+  "cgc": CGC,
+  "ple": PLE,
+  "star": STAR,
 }

@@ -1,4 +1,9 @@
-"""What the models share: embeddings of the fields, tables, dense stacks, dropout."""
+"""What the models share: fields and their tables, dense stacks, experts and gates, dropout.
+
+A layer with `num_domains` keeps its parameters per domain, as tables of the field "domain", and
+computes with the row of the minibatch's domain alone: a model costs the same however many domains
+there are. Without it the layer is shared by all domains.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,6 +25,24 @@ def table(module: nn.Module, field: str, name: str, init, num_rows: int, shape=(
   return module.variable(TABLE + field, name, draw).value
 
 
+def parameter(module: nn.Module, name: str, init, shape, num_domains, domain) -> Array:
+  """Declares a parameter of `shape`: shared, or `domain`'s own one of `num_domains`."""
+  if num_domains is None:
+    return module.param(name, init, shape, jnp.float32)
+  return table(module, "domain", name, init, num_domains, shape)[domain]
+
+
+def fan_in(key, shape, dtype=jnp.float32) -> Array:
+  """LeCun normal kernels [..., n, m]; axes of domains and experts in front are no fan."""
+  lead = tuple(range(len(shape) - 2))
+  return nn.initializers.lecun_normal(batch_axis=lead)(key, shape, dtype)
+
+
+def trained(vocab: Mapping[str, int], domain_feature: bool) -> dict[str, int]:
+  """The fields that are features: those of `vocab`, the domain id only if it is to be one."""
+  return {field: num for field, num in vocab.items() if domain_feature or field != "domain"}
+
+
 class Embed(nn.Module):
   """Batch -> [B, F, size]: one vector per field, in the order of `vocab`, then `dense` by name.
 
@@ -29,13 +52,14 @@ class Embed(nn.Module):
 
   vocab: Mapping[str, int]
   size: int
+  domain_feature: bool = True
   init_scale: float = 0.01
 
   @nn.compact
   def __call__(self, batch: Batch) -> Array:
     num_rows = batch.label.shape[0]
     vectors = []
-    for field, vocab_size in self.vocab.items():
+    for field, vocab_size in trained(self.vocab, self.domain_feature).items():
       init = nn.initializers.normal(self.init_scale)
       rows = table(self, field, "embedding", init, vocab_size, (self.size,))
       if field == "domain":
@@ -46,6 +70,34 @@ class Embed(nn.Module):
       same = feature.shape[-1] == self.size
       vectors.append(feature if same else nn.Dense(self.size, name=f"project_{field}")(feature))
     return jnp.stack(vectors, axis=1)
+
+
+class Linear(nn.Module):
+  """Batch -> [B]: w₀ + Σ_f w_f[id of f] + Σ ⟨w, given feature⟩, a weight for every id."""
+
+  vocab: Mapping[str, int]
+  domain_feature: bool = True
+
+  @nn.compact
+  def __call__(self, batch: Batch) -> Array:
+    zeros = nn.initializers.zeros
+    total = jnp.broadcast_to(self.param("bias", zeros, ()), batch.label.shape)
+    for field, vocab_size in trained(self.vocab, self.domain_feature).items():
+      ids = batch.domain if field == "domain" else batch.ids[field]
+      total = total + table(self, field, "weight", zeros, vocab_size)[ids]
+    for field, feature in sorted(batch.dense.items()):
+      total = total + nn.Dense(1, use_bias=False, name=f"weight_{field}")(feature)[:, 0]
+    return total
+
+
+def flat(vectors: Array) -> Array:
+  """[B, F, d] -> [B, F d]: the vectors of all fields, concatenated."""
+  return vectors.reshape(vectors.shape[0], -1)
+
+
+def interactions(vectors: Array) -> Array:
+  """[B, F, d] -> [B, d]: Σ_{i<j} vᵢ ⊙ vⱼ = ½ [(Σ v)² − Σ v²]."""
+  return 0.5 * (vectors.sum(1) ** 2 - (vectors**2).sum(1))
 
 
 class Dropout(nn.Module):
@@ -72,22 +124,108 @@ class Dropout(nn.Module):
     return jnp.where(mask, x * (256 / kept), 0.0)
 
 
+class Dense(nn.Module):
+  """[B, n] -> [B, size]: x W + b."""
+
+  size: int
+  use_bias: bool = True
+  num_domains: int | None = None
+
+  @nn.compact
+  def __call__(self, x: Array, domain: Array | None = None) -> Array:
+    own = self.num_domains, domain
+    x = x @ parameter(self, "kernel", fan_in, (x.shape[-1], self.size), *own)
+    if self.use_bias:
+      x = x + parameter(self, "bias", nn.initializers.zeros, (self.size,), *own)
+    return x
+
+
 class Hidden(nn.Module):
   """[B, n] -> [B, sizes[-1]]: dense layers, each followed by ReLU and dropout."""
 
   sizes: Sequence[int]
   dropout: float
+  num_domains: int | None = None
 
   @nn.compact
-  def __call__(self, x: Array, train: bool) -> Array:
+  def __call__(self, x: Array, train: bool, domain: Array | None = None) -> Array:
     for size in self.sizes:
-      x = Dropout(self.dropout)(nn.relu(nn.Dense(size)(x)), train)
+      x = Dense(size, num_domains=self.num_domains)(x, domain)
+      x = Dropout(self.dropout)(nn.relu(x), train)
     return x
 
 
 class Logit(nn.Module):
   """[B, n] -> [B]: a linear map without bias."""
 
+  num_domains: int | None = None
+
   @nn.compact
-  def __call__(self, x: Array) -> Array:
-    return nn.Dense(1, use_bias=False)(x)[:, 0]
+  def __call__(self, x: Array, domain: Array | None = None) -> Array:
+    return Dense(1, use_bias=False, num_domains=self.num_domains)(x, domain)[:, 0]
+
+
+class Experts(nn.Module):
+  """[B, n] -> [B, E, sizes[-1]]: `Hidden`, E of them side by side."""
+
+  num_experts: int
+  sizes: Sequence[int]
+  dropout: float
+  num_domains: int | None = None
+
+  @nn.compact
+  def __call__(self, x: Array, train: bool, domain: Array | None = None) -> Array:
+    own = self.num_domains, domain
+    for i, size in enumerate(self.sizes):
+      shape = (self.num_experts, x.shape[-1], size)
+      kernel = parameter(self, f"kernel_{i}", fan_in, shape, *own)
+      bias = parameter(self, f"bias_{i}", nn.initializers.zeros, (self.num_experts, size), *own)
+      x = jnp.einsum("bn,enm->bem" if i == 0 else "ben,enm->bem", x, kernel) + bias
+      x = Dropout(self.dropout)(nn.relu(x), train)
+    return x
+
+
+class Gate(nn.Module):
+  """[B, n] and the outputs of experts [B, E, m] -> [B, m]: Σ_e gₑ yₑ, g = softmax(W h(x))."""
+
+  sizes: Sequence[int]
+  dropout: float
+  num_domains: int | None = None
+
+  @nn.compact
+  def __call__(self, x: Array, outputs: Array, train: bool, domain: Array | None = None) -> Array:
+    own = {"num_domains": self.num_domains}
+    x = Hidden(self.sizes, self.dropout, **own)(x, train, domain)
+    scores = Dense(outputs.shape[1], use_bias=False, **own)(x, domain)
+    return jnp.einsum("be,bem->bm", nn.softmax(scores), outputs)
+
+
+class Extraction(nn.Module):
+  """An extraction level (Tang et al. 2020, §4): shared and own [B, n] -> shared and own [B, m].
+
+  The own experts and the own gate are those of the minibatch's domain. Both gates read its own
+  experts and the shared ones. At the last level the shared part is not computed.
+  """
+
+  num_domains: int
+  num_shared: int
+  num_specific: int
+  expert: Sequence[int]
+  gate: Sequence[int]
+  dropout: float
+  last: bool
+
+  @nn.compact
+  def __call__(self, shared: Array, own: Array, train: bool, domain: Array):
+    experts = lambda num, name, of=None: Experts(num, self.expert, self.dropout, of, name=name)
+    outputs = jnp.concatenate(
+      [
+        experts(self.num_specific, "specific", self.num_domains)(own, train, domain),
+        experts(self.num_shared, "shared")(shared, train),
+      ],
+      axis=1,
+    )
+    if not self.last:
+      shared = Gate(self.gate, self.dropout, name="shared_gate")(shared, outputs, train)
+    gate = Gate(self.gate, self.dropout, self.num_domains, name="specific_gate")
+    return shared, gate(own, outputs, train, domain)

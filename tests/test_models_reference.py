@@ -1,0 +1,439 @@
+"""Every model against NumPy, row by row and expert by expert, and what its gradient may touch.
+
+A row has a user, an item, a category, and two given features, one of which has to be projected.
+"""
+
+from typing import NamedTuple
+
+import handmade
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from mamdr_jax.core import DomainBatches
+from mamdr_jax.descent import descend, minibatch
+from mamdr_jax.models import MODELS
+from mamdr_jax.objective import objective
+
+VOCAB = {"user": handmade.NUM_ROWS, "domain": 4, "item": handmade.NUM_ROWS, "category": 3}
+SIZE = 3
+SIZES = {
+  "wdl": {"hidden": (6, 5)},
+  "mlp": {"hidden": (6, 5)},
+  "neurfm": {"hidden": (6, 5)},
+  "deepfm": {"hidden": (6, 5)},
+  "autoint": {"hidden": (6, 5), "num_layers": 2, "num_heads": 2, "head_size": 3},
+  "shared_bottom": {"bottom": (6, 5), "tower": (4,)},
+  "mmoe": {"num_experts": 3, "expert": (6, 5), "gate": (4,), "tower": (5,)},
+  "cgc": {"num_shared": 2, "num_specific": 3, "expert": (5, 4), "gate": (4,), "tower": (5,)},
+  "ple": {"num_shared": 2, "num_specific": 3, "expert": (5, 4), "gate": (4,), "tower": (5,)},
+  "star": {"hidden": (6, 5), "auxiliary_hidden": (4,)},
+}
+MULTI_DOMAIN = {"shared_bottom", "mmoe", "cgc", "ple", "star"}
+PLAIN_STAR = {"normalize": False, "auxiliary": False}
+MOMENTS = ("mean", "variance", "count")  # what gradient leaves alone
+INDEX = 0  # a minibatch of domain 0: 5 rows and 3 of padding
+
+
+def rows(seed=0) -> DomainBatches:
+  """4 domains as in `handmade`, with a further field and two given features."""
+  rng = np.random.default_rng(seed + 10)
+  num_rows = sum(handmade.SIZES)
+  plain = handmade.dataset(seed=seed)
+  category = rng.integers(3, size=num_rows, dtype=np.int32)
+  dense = {"price": rng.normal(size=(num_rows, 2)), "image": rng.normal(size=(num_rows, SIZE))}
+  return handmade.batches(
+    seed=seed,
+    ids=plain.ids | {"category": category},
+    vocab=plain.vocab | {"category": np.arange(3)},
+    dense={name: feature.astype(np.float32) for name, feature in dense.items()},
+  )
+
+
+def constructed(name, vocab=None, **options):
+  options = {"embedding_size": SIZE, "dropout": 0.0} | SIZES[name] | options
+  return MODELS[name](vocab or VOCAB, **options)
+
+
+class Case(NamedTuple):
+  """A model with parameters none of which is 0, and what it makes of one minibatch."""
+
+  name: str
+  made: object
+  params: dict
+  batch: object
+  logits: np.ndarray
+  loss: float
+  grads: dict
+
+
+def case(name, data, **options) -> Case:
+  made = objective(constructed(name, **options))
+  batch = minibatch(data, INDEX)
+  params = jax.jit(made.init)(jax.random.key(0), batch)
+  rng = np.random.default_rng(3)
+  params = jax.tree.map(lambda x: x + rng.normal(0.1, 0.4, x.shape).astype(np.float32), params)
+  if "norm" in params["tables"].get("domain", {}):
+    params["tables"]["domain"]["norm"]["count"] *= 0.0  # nothing is stored yet
+  key = jax.random.key(0)
+  probe = lambda p, b: (made.predict(p, b), *jax.value_and_grad(made.loss)(p, key, b))
+  return Case(name, made, params, batch, *jax.jit(probe)(params, batch))
+
+
+@pytest.fixture(scope="module")
+def data() -> DomainBatches:
+  return rows()
+
+
+@pytest.fixture(scope="module")
+def cases(data):
+  """name -> its case, made when it is first asked for."""
+  made = {}
+  return lambda name: made[name] if name in made else made.setdefault(name, case(name, data))
+
+
+# The models in NumPy. `p` holds parameters, `d` a domain or, for what is shared, None.
+
+
+def get(p, path, d=None):
+  """What is shared at net/path, or domain d's row of tables/domain/path."""
+  node = p["net"] if d is None else p["tables"]["domain"]
+  for part in path.split("/"):
+    node = node[part]
+  return node if d is None else node[d]
+
+
+def relu(x):
+  return np.where(x > 0, x, 0.0)
+
+
+def softmax(x):
+  e = np.exp(x - x.max())
+  return e / e.sum()
+
+
+def stack(p, path, num_layers, x, d=None):
+  for i in range(num_layers):
+    dense = f"{path}/Dense_{i}"
+    x = relu(x @ get(p, dense + "/kernel", d) + get(p, dense + "/bias", d))
+  return x
+
+
+def out(p, path, x, d=None):
+  return (x @ get(p, path + "/kernel", d))[0]
+
+
+def fields(p, batch, b, domain=True, path=("Embed_0",)):
+  """The vectors of row b."""
+  vectors = []
+  for field in VOCAB:
+    if field != "domain" or domain:
+      index = batch.domain if field == "domain" else batch.ids[field][b]
+      vectors.append(p["tables"][field][path[0]]["embedding"][index])
+  project = p["net"][path[0]]["project_price"]
+  price = batch.dense["price"][b] @ project["kernel"] + project["bias"]
+  return [*vectors, batch.dense["image"][b], price]
+
+
+def linear(p, batch, b, domain=True):
+  total = p["net"]["Linear_0"]["bias"]
+  for field in VOCAB:
+    if field != "domain" or domain:
+      index = batch.domain if field == "domain" else batch.ids[field][b]
+      total = total + p["tables"][field]["Linear_0"]["weight"][index]
+  for name, feature in batch.dense.items():
+    total = total + feature[b] @ p["net"]["Linear_0"][f"weight_{name}"]["kernel"][:, 0]
+  return total
+
+
+def products(vectors):
+  """Σ_{i<j} vᵢ ⊙ vⱼ, pair by pair."""
+  pairs = [(i, j) for i in range(len(vectors)) for j in range(i)]
+  return sum(vectors[i] * vectors[j] for i, j in pairs)
+
+
+def per_row(logit):
+  """A function of one row as a function of a minibatch."""
+  return lambda p, batch, **options: np.array(
+    [logit(p, batch, b, **options) for b in range(len(batch.label))]
+  )
+
+
+@per_row
+def mlp(p, batch, b, domain=True):
+  x = np.concatenate(fields(p, batch, b, domain))
+  return out(p, "Logit_0/Dense_0", stack(p, "Hidden_0", 2, x))
+
+
+@per_row
+def wdl(p, batch, b, domain=True):
+  x = np.concatenate(fields(p, batch, b, domain))
+  deep = out(p, "Logit_0/Dense_0", stack(p, "Hidden_0", 2, x))
+  return linear(p, batch, b, domain) + deep
+
+
+@per_row
+def neurfm(p, batch, b, domain=True):
+  x = products(fields(p, batch, b, domain))
+  deep = out(p, "Logit_0/Dense_0", stack(p, "Hidden_0", 2, x))
+  return linear(p, batch, b, domain) + deep
+
+
+@per_row
+def deepfm(p, batch, b, domain=True):
+  vectors = fields(p, batch, b, domain)
+  deep = out(p, "Logit_0/Dense_0", stack(p, "Hidden_0", 2, np.concatenate(vectors)))
+  return linear(p, batch, b, domain) + products(vectors).sum() + deep
+
+
+@per_row
+def autoint(p, batch, b, domain=True):
+  e = fields(p, batch, b, domain)
+  deep = stack(p, "Hidden_0", 2, np.concatenate(e))
+  for layer in ("Interact_0", "Interact_1"):
+    w = {name: p["net"][layer][name]["kernel"] for name in ("query", "key", "value", "residual")}
+    interacted = []
+    for i in range(len(e)):
+      heads = []
+      for h in (slice(0, 3), slice(3, 6)):
+        alike = [(e[i] @ w["query"][:, h]) @ (e[j] @ w["key"][:, h]) for j in range(len(e))]
+        attention = softmax(np.array(alike))
+        heads.append(sum(attention[j] * (e[j] @ w["value"][:, h]) for j in range(len(e))))
+      interacted.append(relu(np.concatenate(heads) + e[i] @ w["residual"]))
+    e = interacted
+  return out(p, "Logit_0/Dense_0", np.concatenate([*e, deep]))
+
+
+def experts(p, path, x, num, d=None):
+  """The outputs of `num` experts of two layers."""
+  outputs = []
+  for e in range(num):
+    y = x
+    for i in range(2):
+      y = relu(y @ get(p, f"{path}/kernel_{i}", d)[e] + get(p, f"{path}/bias_{i}", d)[e])
+    outputs.append(y)
+  return outputs
+
+
+def gated(p, path, x, outputs, d=None):
+  g = softmax(stack(p, path + "/Hidden_0", 1, x, d) @ get(p, path + "/Dense_0/kernel", d))
+  return sum(g[e] * outputs[e] for e in range(len(outputs)))
+
+
+@per_row
+def shared_bottom(p, batch, b, domain=True):
+  x = stack(p, "Hidden_0", 2, np.concatenate(fields(p, batch, b, domain)))
+  return out(p, "Logit_0/Dense_0", stack(p, "Hidden_1", 1, x, batch.domain), batch.domain)
+
+
+@per_row
+def mmoe(p, batch, b, domain=True):
+  x = np.concatenate(fields(p, batch, b, domain))
+  x = gated(p, "Gate_0", x, experts(p, "Experts_0", x, 3), batch.domain)
+  return out(p, "Logit_0/Dense_0", stack(p, "Hidden_0", 1, x, batch.domain), batch.domain)
+
+
+def extracted(num_levels):
+  @per_row
+  def logit(p, batch, b, domain=True):
+    d = batch.domain
+    s = x = np.concatenate(fields(p, batch, b, domain))
+    for level in range(num_levels):
+      path = f"Extraction_{level}"
+      y = experts(p, f"{path}/specific", x, 3, d) + experts(p, f"{path}/shared", s, 2)
+      x = gated(p, f"{path}/specific_gate", x, y, d)
+      s = gated(p, f"{path}/shared_gate", s, y) if level < num_levels - 1 else None
+    return out(p, "Logit_0/Dense_0", stack(p, "Hidden_0", 1, x, d), d)
+
+  return logit
+
+
+def star(p, batch, domain=True, normalize=True, auxiliary=True, moments=None):
+  """`moments` (mean, variance) are those of the minibatch where none are given."""
+  d = batch.domain
+  every = range(len(batch.label))
+  x = np.array([np.concatenate(fields(p, batch, b, False, ("embed",))) for b in every])
+  if normalize:
+    real = x[batch.weight > 0]
+    mean, variance = moments or (real.mean(0), real.var(0))
+    scale = get(p, "norm/scale") * get(p, "norm/scale", d)
+    shift = get(p, "norm/shift") + get(p, "norm/shift", d)
+    x = scale * (x - mean) / np.sqrt(variance + 1e-5) + shift
+  logits = []
+  for row in x:
+    told = np.concatenate([row, get(p, "embedding", d)]) if domain or auxiliary else row
+    z = told if domain else row
+    for i in range(3):
+      path = f"StarDense_{i}"
+      w = get(p, path + "/kernel") * get(p, path + "/kernel", d)
+      z = z @ w + get(p, path + "/bias") + get(p, path + "/bias", d)
+      z = relu(z) if i < 2 else z
+    aside = out(p, "Logit_0/Dense_0", stack(p, "Hidden_0", 1, told)) if auxiliary else 0.0
+    logits.append(z[0] + aside)
+  return np.array(logits)
+
+
+REFERENCE = {
+  "mlp": mlp,
+  "wdl": wdl,
+  "neurfm": neurfm,
+  "autoint": autoint,
+  "deepfm": deepfm,
+  "shared_bottom": shared_bottom,
+  "mmoe": mmoe,
+  "cgc": extracted(1),
+  "ple": extracted(2),
+  "star": star,
+}
+
+
+def expected(name, params, batch, **options):
+  to_numpy = lambda x: np.asarray(x, np.float64 if x.dtype == np.float32 else None)
+  return REFERENCE[name](*jax.tree.map(to_numpy, (params, batch)), **options)
+
+
+def close(actual, wanted):
+  np.testing.assert_allclose(actual, wanted, rtol=2e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_predictions_and_loss_are_what_numpy_says(name, cases):
+  """Without dropout a loss in training is that of the predictions, and so says NumPy of STAR."""
+  c = cases(name)
+  logits = expected(name, c.params, c.batch)
+  close(c.logits, logits)
+  real = np.asarray(c.batch.weight) > 0
+  entropy = np.logaddexp(0.0, logits) - np.asarray(c.batch.label) * logits
+  close(c.loss, entropy[real].mean())
+  assert np.std(logits[real]) > 0.05  # not a constant on which anything agrees
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_gradient_is_finite_and_moves_what_the_minibatch_reads(name, cases):
+  """All of the net, and of each table the rows read: of the domain's tables, its row alone."""
+  c = cases(name)
+  real = np.asarray(c.batch.weight) > 0
+  for path, grad in jax.tree_util.tree_leaves_with_path(c.grads["net"]):
+    assert np.isfinite(grad).all() and np.any(grad != 0), jax.tree_util.keystr(path)
+  read = {field: np.unique(np.asarray(ids)[real]) for field, ids in c.batch.ids.items()}
+  read["domain"] = [c.batch.domain]
+  for path, grad in jax.tree_util.tree_leaves_with_path(c.grads["tables"]):
+    where = jax.tree_util.keystr(path)
+    assert np.isfinite(grad).all()
+    moved = np.flatnonzero(np.any(np.asarray(grad).reshape(grad.shape[0], -1) != 0, axis=1))
+    is_moment = path[1].key == "norm" and path[2].key in MOMENTS if len(path) > 2 else False
+    np.testing.assert_array_equal(moved, [] if is_moment else read[path[0].key], err_msg=where)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_tables_have_a_row_for_every_id(name, cases):
+  c = cases(name)
+  for field, leaves in c.params["tables"].items():
+    assert {leaf.shape[0] for leaf in jax.tree.leaves(leaves)} == {VOCAB[field]}
+  single = len(jax.tree.leaves(c.params["tables"]["domain"])) <= 2
+  assert single == (name not in MULTI_DOMAIN)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_view_changes_nothing(name, cases, data):
+  c = cases(name)
+  tx = optax.sgd(0.05)
+  order = jnp.array([4, 0, 2, 6, 1])
+
+  def both(params, data):
+    run = lambda sparse: descend(
+      jax.random.key(1), params, tx.init(params), data, order,
+      loss=c.made.loss, tx=tx, sparse=sparse,
+    )  # fmt: skip
+    (viewed, _, loss), (whole, _, same) = run(True), run(False)
+    return (viewed, loss), (whole, same)
+
+  viewed, whole = jax.jit(both)(c.params, data)
+  handmade.assert_trees_close(viewed, whole, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_domain_id_can_be_left_out(name, data):
+  made = objective(constructed(name, domain_feature=False))
+  batch = minibatch(data, 3)
+  params = jax.jit(made.init)(jax.random.key(1), batch)
+  assert ("domain" in params["tables"]) == (name in MULTI_DOMAIN)
+  assert "Embed_0" not in params["tables"].get("domain", {})
+  params = jax.tree.map(lambda x: 3 * x, params)
+  logits = jax.jit(made.predict)(params, batch)
+  close(logits, expected(name, params, batch, domain=False))
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("trainable", [("user",), ("user", "category", "item"), ()])
+def test_any_number_of_fields(name, trainable, data):
+  """Shapes alone, nothing is computed; given features there are from none to three."""
+  vocab = {field: VOCAB[field] for field in trainable} | {"domain": 4}
+  for given in ({}, {"image": 3}, {"item": 7, "image": 3, "price": 1}):
+    if not trainable and not given:
+      continue
+    batch = minibatch(data, 0)
+    dense = {field: np.zeros((8, width), np.float32) for field, width in given.items()}
+    batch = batch._replace(ids={field: batch.ids[field] for field in trainable}, dense=dense)
+    made = objective(constructed(name, vocab))
+    params = jax.eval_shape(made.init, jax.random.key(0), batch)
+    assert set(params["tables"]) == {*trainable, "domain"}
+    logits = jax.eval_shape(made.predict, params, batch)
+    assert logits.shape == (8,) and logits.dtype == np.float32
+
+
+@pytest.mark.parametrize("options", [PLAIN_STAR, {"normalize": False}, {"auxiliary": False}])
+def test_parts_of_star_can_be_switched_off(options, data):
+  c = case("star", data, **options)
+  close(c.logits, expected("star", c.params, c.batch, **options))
+  assert ("norm" in c.params["net"]) == options.get("normalize", True)
+  assert ("Hidden_0" in c.params["net"]) == options.get("auxiliary", True)
+
+
+def test_star_serves_by_the_stored_moments_of_the_domain(cases, data):
+  """One pass over the training rows fills the tables; then a minibatch's own do not matter."""
+  c = cases("star")
+  model = constructed("star")
+  variables = {"table:" + field: leaves for field, leaves in c.params["tables"].items()}
+  variables["params"] = c.params["net"]
+  inputs = jax.jit(lambda batch: model.apply(variables, batch, method="inputs"))
+  of_domain = {d: [] for d in range(4)}
+  for t, d in enumerate(np.asarray(data.batch.domain)):
+    batch = minibatch(data, t)
+    of_domain[d].append(np.asarray(inputs(batch), np.float64)[np.asarray(batch.weight) > 0])
+  seen = [np.concatenate(of_domain[d]) for d in range(4)]
+  moments = [(x.mean(0), x.var(0)) for x in seen]
+  stored = {
+    "mean": np.stack([mean for mean, _ in moments]),
+    "variance": np.stack([variance for _, variance in moments]),
+    "count": np.array([len(x) for x in seen]),
+  }
+  assert stored["count"].tolist() == list(handmade.SIZES)
+  tables = c.params["tables"]
+  norm = tables["domain"]["norm"] | {k: v.astype(np.float32) for k, v in stored.items()}
+  params = c.params | {"tables": tables | {"domain": tables["domain"] | {"norm": norm}}}
+  predict = jax.jit(c.made.predict)
+  for t in (0, 3, 6):
+    batch = minibatch(data, t)
+    wanted = expected("star", params, batch, moments=moments[int(batch.domain)])
+    close(predict(params, batch), wanted)
+    own = np.abs(wanted - expected("star", params, batch)).max()
+    assert (own > 1e-3) == (data.count[batch.domain] > 1)  # a domain of one minibatch is that
+  # What was stored is for serving: in training the minibatch's own still count.
+  close(c.made.loss(params, jax.random.key(0), c.batch), c.loss)
+
+
+def test_initial_kernels_do_not_count_domains_or_experts_as_fan():
+  """Standard deviation 1/√n for kernels [..., n, m], and domains whose kernels differ."""
+  model = MODELS["ple"]({"user": 5, "domain": 30}, embedding_size=50, expert=(20,), num_levels=1)
+  made = objective(model)
+  batch = minibatch(handmade.batches(), 0)
+  batch = batch._replace(ids={"user": batch.ids["user"] % 5})
+  params = jax.jit(made.init)(jax.random.key(0), batch)
+  own = np.asarray(params["tables"]["domain"]["Extraction_0"]["specific"]["kernel_0"])
+  shared = np.asarray(params["net"]["Extraction_0"]["shared"]["kernel_0"])
+  assert own.shape == (30, 10, 100, 20) and shared.shape == (2, 100, 20)
+  np.testing.assert_allclose([own.std(), shared.std()], 0.1, rtol=0.05)
+  assert np.unique(own[:, :, 0, 0]).size == 300
