@@ -6,7 +6,7 @@ root=$1 runs=$2 method=$3
 
 common=(
   --config=configs/amazon.py:6,mlp,$method --config.data.root="$root" --config.data.cache="$runs/cache"
-  --config.model.embedding_size=32 --config.model.hidden="(128, 64)" --config.epochs=12 --config.patience=4
+  --config.model.embedding_size=32 --config.model.hidden="(128, 64)" --config.epochs=8 --config.patience=3
   --config.alpha=1e-2 --config.beta=0.1 --config.gamma=0.01 --config.l2=1e-4
 )
 case $method in

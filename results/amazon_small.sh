@@ -24,7 +24,10 @@ case $method in
 esac
 # What validation chose.
 case $method in
-  *) chosen=() ;;
+  alternate)             chosen=(--config.alpha=1e-2 --config.l2=1e-4) ;;
+  domain_negotiation)    chosen=(--config.alpha=1e-2 --config.l2=1e-4 --config.beta=0.05) ;;
+  domain_regularization) chosen=(--config.alpha=1e-2 --config.l2=1e-4 --config.gamma=0.001) ;;
+  mamdr)                 chosen=(--config.alpha=1e-2 --config.l2=1e-4 --config.beta=0.2 --config.gamma=0.001) ;;
 esac
 
 case $stage in

@@ -14,8 +14,8 @@ run() { # name, method, overrides
   python launch.py --config=configs/amazon.py:small,mlp,"$method" \
     --config.data.root="$root" --config.data.cache="$runs/cache" \
     --config.model.embedding_size=32 --config.model.hidden="(128, 64)" \
-    --config.alpha=1e-2 --config.beta=0.05 --config.gamma=0.01 --config.l2=1e-4 \
-    --config.epochs=40 --config.patience=10 --config.sweep.seed="(0, 1, 2)" \
+    --config.alpha=1e-2 --config.beta=0.2 --config.gamma=0.01 --config.l2=1e-4 \
+    --config.epochs=30 --config.patience=10 --config.sweep.seed="(0, 1, 2)" \
     "${deltas[@]}" "$@" --workdir="$runs/questions/$name"
 }
 
@@ -32,10 +32,8 @@ run mamdr_carried mamdr --config.method.specific_carry=True
 run mamdr_random mamdr --config.method.specific_scale=0.01
 run mamdr_help_self mamdr --config.method.help_self=True
 run mamdr_visits_10 mamdr --config.method.visit_steps=10
-run mamdr_visits_2 mamdr --config.method.visit_steps=2
 run mamdr_tables mamdr --config.method.specific="('tables',)"
 run mamdr_both mamdr --config.method.specific="('tables', 'net')"
 run mamdr_gamma_0.1 mamdr --config.gamma=0.1
-run mamdr_k_1 mamdr --config.method.k=1
 run mamdr_decay mamdr --config.specific_inner.name=adamw --config.specific_inner.options="(('weight_decay', 3.0),)"
 run mamdr_whole_visits mamdr --config.method.visit_steps=1000 --config.method.k=1
