@@ -1,5 +1,6 @@
 """Results on disk -> tables and figures: `python -m mamdr_jax.report RUNS... [--out=DIR]`."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def markdown(header: list, rows: list[list]) -> str:
 
 def learning_curves(workdir: Path) -> Path:
   """Draws validation AUC per domain over epochs, mean and range over runs: `auc.png`."""
-  lines = [json.loads(line) for line in (workdir / record.METRICS).read_text().splitlines()]
+  lines = _metrics(workdir)
   names = list(record.read(workdir / record.RESULT)["runs"][0]["test"]["auc"])
   figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
   colors = plt.get_cmap("tab20" if len(names) > 10 else "tab10")
@@ -132,18 +133,50 @@ def learning_curves(workdir: Path) -> Path:
   return path
 
 
+def method_curves(workdirs: list[Path], path: Path) -> None:
+  """Draws mean validation AUC over epochs, a line an experiment: mean and range over its runs.
+
+  A run that has stopped counts with its last value. A dot marks the mean best epoch.
+  """
+  figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+  for workdir in workdirs:
+    runs = record.read(workdir / record.RESULT)["runs"]
+    lines = _metrics(workdir)
+    auc = np.full((len(lines), len(runs)), np.nan)  # [epochs, R]
+    for row, line in zip(auc, lines, strict=True):
+      row[line["run"]] = np.array(line["valid"]["mean_auc"], float)
+    for before, row in itertools.pairwise(auc):
+      row[:] = np.where(np.isnan(row), before, row)
+    epochs = np.arange(1, len(lines) + 1)
+    (curve,) = axes.plot(epochs, auc.mean(1), label=workdir.name, linewidth=1.6)
+    axes.fill_between(epochs, auc.min(1), auc.max(1), color=curve.get_color(), alpha=0.12)
+    best = np.array([[r["best_epoch"], r["valid"]["mean_auc"]] for r in runs], float).mean(0)
+    axes.plot(*best, "o", color=curve.get_color())
+  axes.set(xlabel="epoch", ylabel="mean validation AUC")
+  axes.xaxis.get_major_locator().set_params(integer=True)
+  axes.grid(alpha=0.3)
+  axes.legend(fontsize="small", frameon=False, loc="lower right")
+  figure.savefig(path, dpi=150)
+  plt.close(figure)
+
+
+def _metrics(workdir: Path) -> list[dict]:
+  return [json.loads(line) for line in (workdir / record.METRICS).read_text().splitlines()]
+
+
 def main(argv: list[str]) -> None:
-  results = [record.read(Path(workdir) / record.RESULT) for workdir in argv[1:]]
-  if not results:
+  workdirs = [Path(workdir) for workdir in argv[1:]]
+  if not workdirs:
     raise app.UsageError("give at least one workdir")
-  table = method_table(results)
+  table = method_table([record.read(workdir / record.RESULT) for workdir in workdirs])
   print(table)
   if flags.FLAGS.out:
     out = Path(flags.FLAGS.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "methods.md").write_text(table + "\n")
+    method_curves(workdirs, out / "curves.png")
 
 
 if __name__ == "__main__":
-  flags.DEFINE_string("out", None, "Folder for the table as Markdown.")
+  flags.DEFINE_string("out", None, "Folder for methods.md, the table, and curves.png.")
   app.run(main)

@@ -23,11 +23,15 @@ case $method in
 esac
 # What validation chose.
 case $method in
-  *) chosen=() ;;
+  alternate)             chosen=(--config.alpha=1e-3) ;;
+  domain_negotiation)    chosen=(--config.alpha=3e-3 --config.beta=0.7) ;;
+  domain_regularization) chosen=(--config.alpha=3e-3 --config.gamma=0.3) ;;
+  mamdr)                 chosen=(--config.alpha=3e-3 --config.beta=0.5 --config.gamma=0.3) ;;
 esac
 
 case $stage in
   tune) python launch.py "${common[@]}" "${sweep[@]}" --config.seed=100 --workdir="$runs/tune_$method" ;;
   final)
-    python launch.py "${common[@]}" "${chosen[@]}" --config.sweep.seed="(0, 1, 2, 3, 4)" --workdir="$runs/$method" ;;
+    python launch.py "${common[@]}" "${chosen[@]}" --config.epochs=150 \
+      --config.sweep.seed="(0, 1, 2, 3, 4)" --workdir="$runs/$method" ;;
 esac
