@@ -30,7 +30,9 @@ def main(argv: list[str]) -> None:
     sys.exit(f"error: {sentence(error)}")
   if len(report.by_setting(result)) > 1:
     print(f"{report.setting_table(result)}\n\nWith the best of these:\n")
-  print(f"{report.domain_table(result)}\n\n{report.method_table([result])}\n")
+  print(
+    f"{report.domain_table(result)}\n\n{report.method_table({Path(FLAGS.workdir).name: result})}\n"
+  )
   print(f"{FLAGS.workdir}: {result['seconds']:.0f} s on {result['device']}")
 
 

@@ -65,17 +65,17 @@ def setting_table(result: dict) -> str:
   return markdown([*RATES, "seeds", "best epoch", "valid AUC"], rows)
 
 
-def method_table(results: list[dict]) -> str:
-  """Markdown: a line per experiment, mean ± standard deviation over the seeds of its best rates."""
-  header = ["data", "model", "method", "rates α, β, γ", "seeds", "best epoch", "valid AUC"]
+def method_table(results: dict[str, dict]) -> str:
+  """Markdown: a line per name -> result, mean ± deviation over the seeds of its best rates."""
+  header = ["run", "data", "model", "method", "rates α, β, γ", "seeds", "best epoch", "valid AUC"]
   header += ["test AUC", "weighted test AUC", "log loss"]
   rows = []
-  for result in results:
+  for name, result in results.items():
     runs = best_setting(result)
     config = result["config"]
     rates = ", ".join(f"{runs[0][rate]:g}" for rate in RATES)
     epochs = np.mean([r["best_epoch"] for r in runs])
-    names = [_data_name(config["data"])]
+    names = [name, _data_name(config["data"])]
     names += [config["model"]["name"], config["method"]["name"]]
     figures = [("valid", "mean_auc"), ("test", "mean_auc")]
     figures += [("test", "weighted_auc"), ("test", "log_loss")]
@@ -168,7 +168,7 @@ def main(argv: list[str]) -> None:
   workdirs = [Path(workdir) for workdir in argv[1:]]
   if not workdirs:
     raise app.UsageError("give at least one workdir")
-  table = method_table([record.read(workdir / record.RESULT) for workdir in workdirs])
+  table = method_table({w.name: record.read(w / record.RESULT) for w in workdirs})
   print(table)
   if flags.FLAGS.out:
     out = Path(flags.FLAGS.out)
