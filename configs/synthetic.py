@@ -2,7 +2,7 @@
 
   python launch.py --config=configs/synthetic.py:taobao10,mlp,mamdr --workdir=runs/demo
 
-Rates are near those that validation chose in results/synthetic.md; 15 epochs are a demo, where
+Rates are near those that validation chose in results/synthetic.md; 12 epochs are a demo, where
 training to the end takes 100. Often overridden: `data.conflict`, `data.features`, `epochs`.
 """
 
@@ -14,7 +14,7 @@ def get_config(arg: str = ""):
   preset, model, method = configure.split(arg, ("taobao10", "mlp", "mamdr"))
   config = configure.make("synthetic", model, method)
   config.data.preset = preset
-  config.update(alpha=3e-3, beta=0.7, gamma=0.1, epochs=15, patience=15)
+  config.update(alpha=3e-3, beta=0.7, gamma=0.1, epochs=12, patience=12)
   if "visit_steps" in config.method:
     config.method.update(visit_steps=5, specific=("net",))
   return config
