@@ -13,6 +13,7 @@ from ml_collections import config_dict
 from mamdr_jax.core import Optimizer
 from mamdr_jax.data import DATASETS
 from mamdr_jax.methods import METHODS
+from mamdr_jax.methods.finetune import finetuned
 from mamdr_jax.models import MODELS
 
 # Constructor arguments that come from elsewhere than the constructor's own section.
@@ -24,7 +25,8 @@ def make(data: str, model: str, method: str) -> ml_collections.ConfigDict:
   """The config of one experiment, its keys locked, with every default.
 
   Args:
-    data, model, method: keys of `DATASETS`, `MODELS`, `METHODS`.
+    data, model, method: keys of `DATASETS`, `MODELS`, `METHODS`; a method may be followed by
+      `+finetune`.
 
   Returns:
     `config.data`, `config.model` and `config.method` hold a `name` and what its constructor
@@ -102,9 +104,13 @@ def choose(table: dict, what: str, name: str):
   """table[name], or an error that lists the choices and suggests the near one."""
   if name in table:
     return table[name]
+  base, plus, suffix = name.partition("+")
+  if table is METHODS and plus + suffix == "+finetune":
+    return finetuned(choose(table, what, base))
+  choices = ", ".join(sorted(table)) + (", or one of them +finetune" if table is METHODS else "")
   near = difflib.get_close_matches(name, table, 1)
   hint = f" (did you mean {near[0]!r}?)" if near else ""
-  raise ValueError(f"unknown {what} {name!r}{hint}; choose one of {', '.join(sorted(table))}")
+  raise ValueError(f"unknown {what} {name!r}{hint}; choose one of {choices}")
 
 
 def optimizer(section: ml_collections.ConfigDict) -> Optimizer:

@@ -64,3 +64,8 @@ class Method(NamedTuple):
   init: Callable[[Params, int], Tree]  # (params, num_domains) -> state
   epoch: Callable[[Key, Tree, DomainBatches, Hparams], tuple[Tree, dict[str, Array]]]
   params: Callable[[Tree, Array], Params]  # (state, domain) -> what serves that domain
+  # Whether domains are trained apart: the leaves of the state are [D, ...], entry d is what `init`
+  # makes for one domain, and only d's data moves it. `fit` then stops each by its own AUC.
+  apart: bool = False
+  # Trained to its end before; entry d starts from what its best state serves d. Needs `apart`.
+  base: "Method | None" = None

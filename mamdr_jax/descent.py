@@ -3,6 +3,8 @@
 A schedule is data, an integer vector of minibatch ids; shuffling domains is shuffling it.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -58,6 +60,34 @@ def visit(key: Key, data: DomainBatches, domain: Array, bound: int | None = None
   elsewhere = data.batch.domain != domain
   order = jnp.lexsort((jax.random.bits(key, (num_batches,)), elsewhere))
   return order[:size], jnp.minimum(data.count[domain], size)
+
+
+def rounds(key: Key, data: DomainBatches, num_rounds: int) -> Array:
+  """A minibatch of every domain per round: [num_rounds, D] int32.
+
+  A domain's minibatches come in a shuffled order, and over again in that order where it has fewer
+  than `num_rounds`; where it has more, those left over are not seen.
+  """
+  shuffled = jnp.lexsort((jax.random.bits(key, data.batch.domain.shape), data.batch.domain))
+  first = jnp.cumsum(data.count) - data.count
+  return shuffled[first + jnp.arange(num_rounds)[:, None] % data.count]
+
+
+def num_rounds(data: DomainBatches, size: int = 1) -> int:
+  """How many rounds of `size` minibatches of every domain are a pass: ⌈T / (D · size)⌉."""
+  return -(-data.batch.domain.size // (data.start.size * size))
+
+
+def visits(key: Key, data: DomainBatches, size: int) -> Array:
+  """A pass as `rounds` in which every domain is visited for `size` minibatches: [S, D, size].
+
+  The order of the domains is shuffled every round.
+  """
+  rounds_key, domains_key = jax.random.split(key)
+  num = num_rounds(data, size)
+  taken = rounds(rounds_key, data, num * size).reshape(num, size, -1).swapaxes(1, 2)
+  rank = jnp.argsort(jax.random.bits(domains_key, taken.shape[:2]), axis=1)
+  return jnp.take_along_axis(taken, rank[..., None], axis=1)
 
 
 def follow(first, second):
@@ -126,6 +156,56 @@ def descend(
   start = params, opt_state, jnp.zeros(())
   params, opt_state, total = jax.lax.fori_loop(0, steps, step, start)
   return params, opt_state, total / steps
+
+
+def descend_jointly(
+  key: Key,
+  params: Params,
+  opt_state: Tree,
+  data: DomainBatches,
+  order: Array,
+  *,
+  gradient: Callable[[Key, Params, Batch], tuple[Array, Params]],
+  tx: optax.GradientTransformation,
+  sparse: bool = True,
+) -> tuple[Params, Tree, Array]:
+  """One optimizer step per row of `order`, which names the minibatches that the step looks at.
+
+  Args:
+    order: [S, n] int32, minibatch ids.
+    gradient: (key, params, batches with leaves [n, ...]) -> the loss of a step, and what the
+      optimizer takes as its gradient.
+
+  The rest, and what is returned, as for `descend`. A step costs what its n minibatches touch.
+  """
+
+  def step(s, carry):
+    params, opt_state, total = carry
+    batches, rows = only(data, order[s]).batch, None
+    if sparse:
+      rows, batches = touched(params.get("tables", {}), batches)
+    part, part_state = view(params, rows), view(opt_state, rows)
+    value, grads = gradient(jax.random.fold_in(key, s), part, batches)
+    updates, part_state = tx.update(grads, part_state, part)
+    part = optax.apply_updates(part, updates)
+    return merge(params, part, rows), merge(opt_state, part_state, rows), total + value
+
+  start = params, opt_state, jnp.zeros(())
+  params, opt_state, total = jax.lax.fori_loop(0, order.shape[0], step, start)
+  return params, opt_state, total / order.shape[0]
+
+
+def narrowed(loss: Callable, sparse: bool = True) -> Callable:
+  """`loss(params, key, batch)`, taken at a view of `params` onto the rows of `batch`.
+
+  So it stays the loss of its minibatch where `params` are the view of several. Differentiable.
+  """
+
+  def narrow(params, key, batch):
+    rows, batch = touched(params.get("tables", {}), batch)
+    return loss(view(params, rows), key, batch)
+
+  return narrow if sparse else loss
 
 
 def pull(start: Params, end: Params, opt_state: Tree, tx: optax.GradientTransformation):

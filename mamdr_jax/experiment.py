@@ -63,7 +63,7 @@ def run(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fals
   if record.is_finished(workdir, config.to_dict(), overwrite):
     print(f"{workdir} holds this experiment, finished; nothing was run", file=sys.stderr)
     return record.read(workdir / record.RESULT)
-  progress = Progress(config.epochs)
+  progress = Progress(config.epochs * (1 + ("+" in config.method.name)))  # tuning: as many again
   dataset, goal, method = build(config, progress.step if progress.on_terminal else None)
   print(*dataset.notes, sep="\n", file=sys.stderr)
   train, valid, test = (pack(dataset, s, config.batch_size) for s in ("train", "valid", "test"))
@@ -95,7 +95,7 @@ def run(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = Fals
     best = tree.take(runs.best, r)
     results.append(point | {
       "epochs": runs.epochs[r],
-      "best_epoch": runs.best_epoch[r],
+      "best_epoch": runs.best_epoch[r].mean() if method.apart else runs.best_epoch[r],
       "valid": by_name(measure(best, valid), dataset),
       "test": by_name(measure(best, test), dataset),
     })  # fmt: skip

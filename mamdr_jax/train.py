@@ -19,10 +19,11 @@ class Run(NamedTuple):
   key: Key  # []
   state: Tree
   best: Tree  # the state with the best mean validation AUC so far
+  # Of a method that trains domains apart the next three, and so `best`, are domain by domain: [D].
   best_auc: Array  # [] float32
-  best_epoch: Array  # [] int32, 0 before the first improvement
+  best_epoch: Array  # [] int32; before the first improvement that at which it began
   stopped: Array  # [] bool
-  epochs: Array  # [] int32, how many it has trained
+  epochs: Array  # [] int32, how many it has trained, those of the method's base among them
 
 
 def score(method: Method, state: Tree, data: DomainBatches, predict) -> Array:
@@ -55,6 +56,10 @@ def fit(
 ) -> Run:
   """Trains R runs, each until its mean validation AUC has not risen for `patience` epochs.
 
+  A method that trains domains apart has each stopped, and its best kept, by its own AUC. The base
+  of a method is trained first, in the same way and for as many epochs at most; the method then
+  begins with the base's best state as the best so far.
+
   Args:
     keys: [R], a key per run. The key of an epoch is folded from it, so none lives in a state.
     hparams: leaves [R].
@@ -72,26 +77,46 @@ def fit(
     The runs, leaves [R, ...].
   """
   num_domains = train.start.size
+  before = None
+  if method.base is not None:
+    before = fit(
+      keys, hparams, method.base, init, predict, train, valid,
+      epochs=epochs, patience=patience, reshuffled=reshuffled, lanes=lanes, on_epoch=on_epoch,
+    )  # fmt: skip
 
   def begin(key):
     params = init(jax.random.fold_in(key, 0), minibatch(train, 0))
-    state = method.init(params, num_domains)
-    zero = jnp.int32(0)
-    return Run(key, state, tree.copy(state), jnp.float32(-jnp.inf), zero, jnp.bool_(False), zero)
+    return started(key, method.init(params, num_domains), -jnp.inf, 0)
 
-  def advance(run, hparams, epoch, train, valid):
+  def follow(run, valid):
+    serve = lambda domain: method.base.params(run.best, domain)
+    alone = lambda domain: tree.take(method.init(serve(domain), 1), 0)
+    state = jax.vmap(alone)(jnp.arange(num_domains))
+    auc = summary(score(method, state, valid, predict), valid)["auc"]
+    return started(run.key, state, auc, run.epochs)
+
+  def started(key, state, auc, epochs):
+    shape, epochs = (num_domains,) if method.apart else (), jnp.asarray(epochs, jnp.int32)
+    auc = jnp.broadcast_to(jnp.asarray(auc, jnp.float32), shape)
+    best_epoch = jnp.broadcast_to(epochs, shape)
+    return Run(key, state, tree.copy(state), auc, best_epoch, jnp.zeros(shape, bool), epochs)
+
+  def advance(run, hparams, train, valid):
+    epoch = run.epochs + 1
     shuffle_key, method_key = jax.random.split(jax.random.fold_in(run.key, epoch))
     data = reshuffle(shuffle_key, train) if reshuffled else train
     state, info = method.epoch(method_key, run.state, data, hparams)
+    state = tree.where(run.stopped, run.state, state)
     measured = summary(score(method, state, valid, predict), valid)
-    auc = measured["mean_auc"]
+    auc = measured["auc" if method.apart else "mean_auc"]
     better = auc > run.best_auc
     best_epoch = jnp.where(better, epoch, run.best_epoch)
-    stopped = (epoch - best_epoch >= patience) | ~jnp.isfinite(auc)
+    stopped = run.stopped | (epoch - best_epoch >= patience) | ~jnp.isfinite(auc)
     best = tree.where(better, state, run.best)
     best_auc = jnp.where(better, auc, run.best_auc)  # a maximum would spread NaN
-    moved = Run(run.key, state, best, best_auc, best_epoch, stopped, epoch)
-    return tree.where(run.stopped, run, moved), info | {"valid": measured}
+    epochs = jnp.where(run.stopped.all(), run.epochs, epoch)
+    moved = Run(run.key, state, best, best_auc, best_epoch, stopped, epochs)
+    return moved, info | {"valid": measured}
 
   # A program takes `lanes` runs. One lane has no axis, so that its branches and loops stay scalar.
   num_runs = keys.shape[0]
@@ -102,17 +127,21 @@ def fit(
   else:
     per_lane, cut, rejoin = jax.vmap, (lambda x, chunk: x[chunk]), jnp.concatenate
     host = np.asarray
-  begin = jax.jit(per_lane(begin))
-  advance = jax.jit(per_lane(advance, (0, 0, None, None, None)), donate_argnums=0)
+  begin, follow = jax.jit(per_lane(begin)), jax.jit(per_lane(follow, (0, None)))
+  advance = jax.jit(per_lane(advance, (0, 0, None, None)), donate_argnums=0)
 
   rates = [jax.tree.map(lambda x, chunk=chunk: cut(x, chunk), hparams) for chunk in chunks]
-  runs = [begin(cut(keys, chunk)) for chunk in chunks]
-  for epoch in range(1, epochs + 1):
+  if before is None:
+    first, runs = 1, [begin(cut(keys, chunk)) for chunk in chunks]
+  else:
+    first = 1 + int(before.epochs.max())
+    runs = [follow(jax.tree.map(lambda x, c=chunk: cut(x, c), before), valid) for chunk in chunks]
+  for epoch in range(first, first + epochs):
     infos = []
     for c, chunk in enumerate(chunks):
-      going = np.flatnonzero(~np.asarray(runs[c].stopped).reshape(-1))
+      going = np.flatnonzero(~np.asarray(runs[c].stopped).reshape(chunk.size, -1).all(1))
       if going.size:
-        runs[c], info = advance(runs[c], rates[c], jnp.int32(epoch), train, valid)
+        runs[c], info = advance(runs[c], rates[c], train, valid)
         info = {"run": chunk} | jax.tree.map(host, info)
         infos.append(jax.tree.map(lambda x, going=going: x[going], info))
     if not infos:

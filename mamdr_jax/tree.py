@@ -28,8 +28,9 @@ def scale(a, factor):
 
 
 def where(condition, a, b):
-  """`a` where the scalar `condition` holds, else `b`."""
-  return tree.map(lambda x, y: jnp.where(condition, x, y), a, b)
+  """`a` where `condition` holds, else `b`: a scalar, or [D] for leaves [D, ...]."""
+  wide = lambda x: condition.reshape(condition.shape + (1,) * (x.ndim - condition.ndim))
+  return tree.map(lambda x, y: jnp.where(wide(x), x, y), a, b)
 
 
 def take(a, index):

@@ -83,9 +83,21 @@ def test_serves_every_domain_parameters_like_those_it_was_given(made):
       assert np.isfinite(leaf).all()
 
 
-@pytest.mark.parametrize("name", METHODS)
+VARIANTS = {
+  "DN, a round a minibatch": ("domain_negotiation", {"round_steps": 1}),
+  "Reptile, a round two minibatches": ("reptile", {"round_steps": 2}),
+  "MAML, exact": ("maml", {"inner_steps": 2, "first_order": False}),
+  "MLDG, exact": ("mldg", {"num_test": 2, "first_order": False}),
+}
+
+
+@pytest.mark.parametrize("name", [*METHODS, *VARIANTS])
 def test_no_key_is_used_twice(name, mlp, mlp_params, train):
-  method = construct(name, mlp.loss)
+  if name in METHODS:
+    method = construct(name, mlp.loss)
+  else:
+    name, options = VARIANTS[name]
+    method = METHODS[name](loss=mlp.loss, inner=optax.sgd, **options)
   with jax.debug_key_reuse(True):
     state = method.init(mlp_params, train.start.size)
     jax.jit(method.epoch).lower(jax.random.key(1), state, train, handmade.rates(0.01))
@@ -117,3 +129,21 @@ def test_domain_counts_that_leave_no_helper_are_refused(params):
     METHODS["mamdr"](loss=handmade.loss, inner=optax.sgd, k=0)
   with pytest.raises(ValueError, match="choose one or both of 'tables', 'net'"):
     METHODS["mamdr"](loss=handmade.loss, inner=optax.sgd, specific=("nets",))
+  with pytest.raises(ValueError, match="num_test=4 of 4 domains leaves none to train on"):
+    METHODS["mldg"](loss=handmade.loss, inner=optax.sgd, num_test=4).init(params, 4)
+
+
+@pytest.mark.parametrize(
+  ("name", "options", "said"),
+  [
+    ("mldg", {"num_test": 0}, "num_test=0; choose 1 or more"),
+    ("maml", {"inner_steps": 0}, "inner_steps=0; choose 1 or more"),
+    ("maml", {"first_order": False}, "choose sgd, or adam with eps_root"),
+    ("mldg", {"first_order": False}, "choose sgd, or adam with eps_root"),
+    ("reptile", {"round_steps": 0}, "round_steps=0; choose 1 or more"),
+    ("domain_negotiation", {"round_steps": 0}, "round_steps=0; choose 1 or more"),
+  ],
+)
+def test_arguments_that_cannot_work_are_refused(name, options, said):
+  with pytest.raises(ValueError, match=said):
+    METHODS[name](loss=handmade.loss, inner=optax.adam, **options)

@@ -7,7 +7,18 @@ import numpy as np
 import optax
 import pytest
 
-from mamdr_jax.descent import descend, follow, full_pass, minibatch, only, pull, reshuffle, visit
+from mamdr_jax.descent import (
+  descend,
+  follow,
+  full_pass,
+  minibatch,
+  num_rounds,
+  only,
+  pull,
+  reshuffle,
+  visit,
+  visits,
+)
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
 
@@ -24,6 +35,22 @@ def test_full_pass_is_a_permutation_with_contiguous_domains(train):
   assert len(visited) > 15  # of the 24 orders of four domains
   within = {tuple(order[domain == 3]) for order, domain in zip(orders, domains, strict=True)}
   assert len(within) == 6  # all orders of three minibatches
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_rounds_visit_every_domain_and_repeat_no_minibatch_too_early(train, size):
+  made = np.asarray(jax.jit(jax.vmap(lambda key: visits(key, train, size)))(KEYS))
+  num = num_rounds(train, size)
+  assert made.shape == (len(KEYS), num, 4, size) and num == {1: 2, 2: 1}[size]
+  domains = np.asarray(train.batch.domain)[made]
+  np.testing.assert_array_equal(domains, np.broadcast_to(domains[..., :1], domains.shape))
+  np.testing.assert_array_equal(np.sort(domains[..., 0]), np.tile(np.arange(4), (40, num, 1)))
+  assert len({tuple(row) for row in domains[:, 0, :, 0]}) > 15  # of the 24 orders of four domains
+  for run in made:
+    of_domain = lambda d, run=run: run[train.batch.domain[run] == d]
+    assert [len(set(of_domain(d))) for d in range(4)] == [1, 1, 2, 2]
+  seen = {tuple(run[train.batch.domain[run] == 3]) for run in made}
+  assert len(seen) == 6  # all ordered pairs of three minibatches
 
 
 @pytest.mark.parametrize("bound", [None, 1, 2, 100])

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from mamdr_jax import configure, data, experiment, record
+from mamdr_jax import configure, data, experiment, record, report
 from mamdr_jax.data import pack
 from mamdr_jax.metrics import domain_auc
 from mamdr_jax.train import score
@@ -94,6 +94,35 @@ def test_failed_start_leaves_no_workdir(tmp_path):
   assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.parametrize("method", ["alternate+finetune", "mamdr+finetune", "separate"])
+def test_domains_that_stop_apart(method, tmp_path):
+  """Fine-tuning leaves no domain's validation AUC lower; the state loads and serves."""
+  result = experiment.run(tiny(method, **{"sweep.seed": (0, 1)}), tmp_path / "run")
+  assert result["config"]["method"]["name"] == method
+  if "+" in method:
+    base = experiment.run(tiny(method.split("+")[0], **{"sweep.seed": (0, 1)}), tmp_path / "base")
+    for tuned, run in zip(result["runs"], base["runs"], strict=True):
+      before, after = (np.array([*r["valid"]["auc"].values()]) for r in (run, tuned))
+      assert (after >= before - 1e-6).all()
+      assert run["epochs"] <= tuned["best_epoch"] <= tuned["epochs"] <= 6
+  assert all(isinstance(run["best_epoch"], float) for run in result["runs"])
+  loaded, state = experiment.load(tmp_path / "run", run=1)
+  test = pack(loaded.dataset, "test", 16)
+  auc = domain_auc(score(loaded.method, state, test, loaded.objective.predict), test)
+  np.testing.assert_allclose(auc, list(result["runs"][1]["test"]["auc"].values()), rtol=1e-6)
+  report.method_curves([tmp_path / "run"], tmp_path / "curves.png")
+
+
+def test_fine_tuning_takes_the_arguments_of_its_base_too():
+  method = configure.make("synthetic", "mlp", "mamdr+finetune").method
+  mamdr = configure.make("synthetic", "mlp", "mamdr").method
+  assert set(method) == {*mamdr, "finetune_rate"}
+  with pytest.raises(ValueError, match=r"unknown method 'mamdrr' \(did you mean 'mamdr'\?\)"):
+    configure.make("synthetic", "mlp", "mamdrr+finetune")
+  with pytest.raises(ValueError, match=r"unknown method 'mamdr\+fine'.*\+finetune"):
+    configure.make("synthetic", "mlp", "mamdr+fine")
+
+
 @pytest.mark.parametrize(("inner", "outer"), [("sgd", "adagrad"), ("adam", "adam")])
 def test_optimizers_are_chosen_independently(inner, outer, tmp_path):
   options = {"inner.name": inner, "outer.name": outer, "epochs": 1}
@@ -175,7 +204,7 @@ def test_kill_between_epochs_leaves_readable_files(tmp_path):
   ("argument", "said"),
   [
     ("--config.alhpa=1", 'Did you mean "alpha"'),
-    ("--config=configs/synthetic.py:taobao10,mpl,mamdr", "did you mean 'mlp'"),
+    ("--config=configs/synthetic.py:taobao10,mlpp,mamdr", "did you mean 'mlp'"),
     ("--config=configs/synthetc.py", "configs/synthetc.py"),
     ("--config.alpha=much", "--config.alpha=much"),
     ("stray", "unexpected argument 'stray'"),

@@ -9,8 +9,9 @@ import numpy as np
 import optax
 import pytest
 
-from mamdr_jax.descent import descend, full_pass
+from mamdr_jax.descent import descend, full_pass, visits
 from mamdr_jax.methods import METHODS
+from mamdr_jax.methods.finetune import finetune
 from mamdr_jax.metrics import domain_auc
 
 KEY = jax.random.key(3)
@@ -83,9 +84,8 @@ def test_regularization_does_not_move_the_shared_parameters(params, train, name,
   assert all(np.abs(x).max() > 0.01 for x in jax.tree.leaves(state.specific))
 
 
-def pulled_descent(params, data, order, hparams):
+def pulled_descent(start, data, order, hparams):
   """θ + β (θ̃ − θ), θ̃ being θ after a step of gradient descent on each minibatch of `order`."""
-  start = handmade.flat(params)
   theta = dict(start)
   for index in order:
     grads = handmade.gradient(theta, data, index)
@@ -101,8 +101,69 @@ def test_domain_negotiation_is_reptile_and_fish(params, sizes):
   state = trained("domain_negotiation", params, data)
   order_key, _ = jax.random.split(KEY)
   order = np.asarray(jax.jit(full_pass)(order_key, data))
-  expected = pulled_descent(params, data, order, handmade.rates())
+  expected = pulled_descent(handmade.flat(params), data, order, handmade.rates())
   handmade.assert_trees_close(handmade.flat(state.params), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_domain_negotiation_with_a_round_a_minibatch_is_fish(params, train):
+  state = trained("domain_negotiation", params, train, round_steps=1)
+  order_key, _ = jax.random.split(KEY)
+  expected = handmade.flat(params)
+  for order in np.asarray(jax.jit(visits, static_argnums=2)(order_key, train, 1))[..., 0]:
+    assert sorted(train.batch.domain[order]) == [0, 1, 2, 3]
+    expected = pulled_descent(expected, train, order, handmade.rates())
+  handmade.assert_trees_close(handmade.flat(state.params), expected, rtol=1e-5, atol=1e-6)
+
+
+def one_domain(params):
+  """A domain with the same minibatch four times, so that no order of them matters."""
+  data = handmade.batches((32,))
+  same = jax.tree.map(lambda x: jnp.repeat(x[:1], 4, 0), data.batch)
+  tables = params["tables"] | {"domain": {"bias": jnp.zeros(1)}}
+  return params | {"tables": tables}, data._replace(batch=same)
+
+
+@pytest.mark.parametrize(
+  ("name", "other", "options"),
+  [
+    ("reptile", "domain_negotiation", {}),
+    ("reptile", "domain_negotiation", {"round_steps": 2}),
+    ("pcgrad", "alternate", {}),
+    ("joint", "alternate", {}),
+    ("separate", "alternate", {}),
+  ],
+)
+def test_with_one_domain(params, name, other, options):
+  start, data = one_domain(params)
+  served = [
+    compiled(method, **options).params(trained(method, start, data, **options), 0)
+    for method in (name, other)
+  ]
+  handmade.assert_trees_close(*served, rtol=1e-6, atol=1e-6)
+
+
+def test_weighted_loss_whose_weights_stay_put_is_alternate(params, train):
+  moving = lambda params: jax.tree_util.tree_map_with_path(
+    lambda path, _: "stays" if path[-1].key == "log_variance" else "moves", params
+  )
+  inner = lambda rate: optax.partition(
+    {"moves": optax.sgd(rate), "stays": optax.set_to_zero()}, moving
+  )
+  method = METHODS["weighted_loss"](loss=handmade.loss, inner=inner)
+  state = method.init(params, 4)
+  state, _ = jax.jit(method.epoch)(KEY, state, train, handmade.rates())
+  np.testing.assert_array_equal(state.params["tables"]["domain"]["log_variance"], 0)
+  alternate = trained("alternate", params, train).params
+  handmade.assert_trees_close(method.params(state, 0), alternate, rtol=1e-6, atol=1e-6)
+
+
+def test_fine_tuning_is_separate_begun_elsewhere(params, train):
+  base = compiled("alternate")
+  tuned = finetune(base, loss=handmade.loss, inner=optax.sgd, finetune_rate=0.5)
+  state, _ = jax.jit(tuned.epoch)(KEY, tuned.init(params, 4), train, handmade.rates(0.6))
+  separate = trained("separate", params, train, hparams=handmade.rates(0.3))
+  handmade.assert_trees_equal(state, separate)
+  assert tuned.base is base and tuned.apart
 
 
 def test_one_domain_can_only_help_itself(params):
@@ -126,6 +187,21 @@ def test_views_change_no_bit_of_plain_gradient_descent(params, train, case):
   sparse = trained(name, params, train, sparse=True, **options)
   dense = trained(name, params, train, sparse=False, **options)
   handmade.assert_trees_equal(sparse, dense)
+
+
+@pytest.mark.parametrize(
+  ("name", "options"),
+  [
+    ("reptile", {"round_steps": 2}),
+    ("separate", {}),
+    ("maml", {"first_order": False}),
+    ("mldg", {"first_order": False}),
+  ],
+)
+def test_views_change_no_more_than_rounding(params, train, name, options):
+  sparse = trained(name, params, train, sparse=True, **options)
+  dense = trained(name, params, train, sparse=False, **options)
+  handmade.assert_trees_close(sparse, dense, rtol=1e-5, atol=1e-6)
 
 
 def test_adagrad_is_the_same_sparse_and_dense(params, train):

@@ -54,8 +54,10 @@ def trained(name, params, data, **options):
   method = METHODS[name](loss=loss, **({"inner": optax.sgd} | options))
   epoch, state = jax.jit(method.epoch), method.init(params, data.start.size)
   for key in jax.random.split(jax.random.key(5), NUM_EPOCHS):
-    state, _ = epoch(key, state, data, handmade.rates(ALPHA, BETA, GAMMA))
-  jax.effects_barrier()
+    already = len(seen)
+    state, info = epoch(key, state, data, handmade.rates(ALPHA, BETA, GAMMA))
+    jax.effects_barrier()
+    assert info["passes"] == len(seen) - already
   return method, state, Record(data, seen)
 
 

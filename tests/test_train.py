@@ -7,6 +7,7 @@ import numpy as np
 import optax
 import pytest
 
+from mamdr_jax import tree
 from mamdr_jax.core import Hparams, Method
 from mamdr_jax.methods import METHODS
 from mamdr_jax.metrics import summary
@@ -118,6 +119,7 @@ CURVES = {
   "diverges": [0.2, 0.5, np.nan, 0.9, 0.9, 0.9],
   "rises": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
 }
+BASE = [0.1, 0.35, 0.3, 0.2, 0.9, 0.9]
 LAST = {"falls": 4, "falls later": 5, "stands still": 3, "diverges": 3}
 BEST = {"falls": 2, "falls later": 3, "stands still": 1, "diverges": 2, "recovers in time": 5}
 
@@ -163,6 +165,57 @@ def test_a_run_stops_when_its_patience_is_over_and_keeps_its_best_state(train, l
     np.testing.assert_allclose(runs.best_auc[r], np.nanmax(auc), rtol=1e-6)
     np.testing.assert_array_equal(np.isnan(auc), np.isnan(curve[: last[r]]))
   assert [epoch for epoch, _ in told] == [1, 2, 3, 4, 5, 6]
+
+
+def follow(curves, begun_at=0):
+  """An epoch that takes the quality of a model, or that of each domain's, along its curve."""
+
+  def epoch(key, state, data, hparams):
+    number = state["epochs"] + 1
+    along = jnp.array(curves)[jnp.arange(len(curves)), number - 1 - begun_at]
+    return {"epochs": number, "quality": along.reshape(number.shape)}, {}
+
+  return epoch
+
+
+# A domain each. Two of them never rise in time above the best of BASE, after 2 of its 4 epochs.
+DOMAINS = ("falls", "falls later", "stands still", "recovers in time")
+APART = {
+  "from the start": (False, [4, 5, 3, 6], [2, 3, 1, 5], 6),
+  "after a base": (True, [2 + 4, 2 + 2, 2 + 3, 2 + 2], [4 + 2, 4, 4 + 1, 4], 4 + 4),
+}
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("case", APART)
+def test_domains_trained_apart_stop_apart(case, lanes):
+  after, last, best, epochs = APART[case]
+  curves = [CURVES[name] for name in DOMAINS]
+  base = Method(lambda params, num_domains: params, follow([BASE]), lambda state, domain: state)
+  method = Method(
+    tree.tile, follow(curves, 2 * after), tree.take, apart=True, base=base if after else None
+  )
+  data = handmade.batches((60,) * 4)
+  noise = jax.random.normal(jax.random.key(0), data.batch.label.shape)
+  data = data._replace(batch=data.batch._replace(dense={"noise": noise}))
+  told = []
+  runs = fit(
+    keys()[:2], sweep([0.1, 0.2]), method,
+    lambda key, batch: {"epochs": jnp.int32(0), "quality": jnp.float32(0.0)},
+    lambda params, batch: batch.dense["noise"] + 4.0 * params["quality"] * batch.label,
+    data, data,
+    epochs=6,
+    patience=2,
+    lanes=lanes,
+    on_epoch=lambda epoch, infos: told.append((epoch, infos["run"])),
+  )  # fmt: skip
+  np.testing.assert_array_equal(runs.state["epochs"], [last, last])
+  np.testing.assert_array_equal(runs.best_epoch, [best, best])
+  np.testing.assert_array_equal(runs.epochs, [epochs, epochs])
+  quality = [0.6, 0.35, 0.4, 0.35] if after else [0.6, 0.3, 0.4, 0.5]
+  np.testing.assert_allclose(runs.best["quality"], [quality, quality])
+  assert [epoch for epoch, _ in told] == list(range(1, epochs + 1))
+  assert all(list(run) == [0, 1] for _, run in told)
 
 
 @pytest.mark.parametrize("reshuffled", [True, False])

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from mamdr_jax.core import Loss, Method, Optimizer, Params, Tree
 from mamdr_jax.descent import descend, full_pass
@@ -33,7 +34,7 @@ def alternate(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
     params, opt_state, mean_loss = descend(
       descent_key, *state, data, order, loss=loss, tx=tx, sparse=sparse
     )
-    return AlternateState(params, opt_state), {"loss": mean_loss}
+    return AlternateState(params, opt_state), {"loss": mean_loss, "passes": jnp.float32(order.size)}
 
   def params(state, domain):
     del domain

@@ -3,10 +3,12 @@
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 
-from mamdr_jax.core import Loss, Method, Optimizer, Params, Tree
-from mamdr_jax.descent import descend, full_pass, pull
+from mamdr_jax.core import Array, DomainBatches, Key, Loss, Method, Optimizer, Params, Tree
+from mamdr_jax.descent import descend, full_pass, only, pull, visits
+from mamdr_jax.view import merge, touched, view
 
 
 class NegotiationState(NamedTuple):
@@ -15,18 +17,64 @@ class NegotiationState(NamedTuple):
   outer: Tree  # state of the outer optimizer
 
 
+def negotiate(
+  key: Key,
+  state: NegotiationState,
+  data: DomainBatches,
+  order: Array,
+  *,
+  loss: Loss,
+  tx: optax.GradientTransformation,
+  outer_tx: optax.GradientTransformation,
+  carry: bool,
+  sparse: bool,
+  length: Array | None = None,
+  viewed: bool = False,
+) -> tuple[NegotiationState, Array]:
+  """θ̃ ← θ, descended along `order`, then an outer step of θ towards θ̃.
+
+  If `viewed` all of it works on the table rows that the minibatches of `order` read, and the
+  outer step moves only those. The rest as for `descend` and `domain_negotiation`.
+
+  Returns:
+    The state, and the mean loss over steps.
+  """
+  rows = None
+  if viewed:
+    data = only(data, order)
+    rows, batch = touched(state.params.get("tables", {}), data.batch)
+    data, order = data._replace(batch=batch), jnp.arange(order.size)
+  start, begin, outer_state = (view(x, rows) for x in state)
+  begin = begin if carry else tx.init(start)
+  end, inner_state, mean_loss = descend(
+    key, start, begin, data, order, loss=loss, tx=tx, length=length, sparse=sparse
+  )
+  params, outer_state = pull(start, end, outer_state, outer_tx)
+  moved = NegotiationState(params, inner_state, outer_state)
+  merged = (merge(x, new, rows) for x, new in zip(state, moved, strict=True))
+  return NegotiationState(*merged), mean_loss
+
+
+def check_round(round_steps: int | None) -> None:
+  """Raises a ValueError if a round would have no steps."""
+  if round_steps is not None and round_steps < 1:
+    raise ValueError(f"round_steps={round_steps}; choose 1 or more, or none for whole passes")
+
+
 def domain_negotiation(
   *,
   loss: Loss,
   inner: Optimizer,
   outer: Optimizer = optax.sgd,
   carry: bool = True,
+  round_steps: int | None = None,
   sparse: bool = True,
 ) -> Method:
   """Luo et al. 2023, Alg. 1: θ̃ ← θ, descended over all domains; θ ← θ + β (θ̃ − θ).
 
-  With β = 1 and `optax.sgd` outside it is alternate training; with one minibatch per domain it
-  is Fish (Shi et al. 2022); with one domain it is Reptile (Nichol et al. 2018).
+  With β = 1 and `optax.sgd` outside it is alternate training; with `round_steps=1`, one minibatch
+  per domain and round, it is Fish (Shi et al. 2022); with one domain it is Reptile (Nichol et al.
+  2018).
 
   Args:
     loss: what to descend on.
@@ -34,8 +82,16 @@ def domain_negotiation(
     outer: β -> the optimizer that takes θ − θ̃ as its gradient.
     carry: the inner optimizer's state lives on into the next epoch; if False every pass
       starts with a fresh one.
-    sparse: see `descend`.
+    round_steps: an outer step follows every so many minibatches of each domain, and an epoch has
+      as many of these rounds as make up a pass, in which small domains come over again and large
+      ones leave minibatches out (see `visits`). By default it follows one whole pass.
+    sparse: see `descend`. With `round_steps` the outer optimizer, too, steps only the rows that
+      the round reads.
+
+  Raises:
+    ValueError: `round_steps` is less than 1.
   """
+  check_round(round_steps)
 
   def init(params, num_domains):
     del num_domains
@@ -43,14 +99,23 @@ def domain_negotiation(
 
   def epoch(key, state, data, hparams):
     order_key, descent_key = jax.random.split(key)
-    order = full_pass(order_key, data)
-    tx = inner(hparams.alpha)
-    begin = state.inner if carry else tx.init(state.params)
-    end, inner_state, mean_loss = descend(
-      descent_key, state.params, begin, data, order, loss=loss, tx=tx, sparse=sparse
-    )
-    params, outer_state = pull(state.params, end, state.outer, outer(hparams.beta))
-    return NegotiationState(params, inner_state, outer_state), {"loss": mean_loss}
+    options = {
+      "loss": loss, "tx": inner(hparams.alpha), "outer_tx": outer(hparams.beta),
+      "carry": carry, "sparse": sparse,
+    }  # fmt: skip
+    if round_steps is None:
+      order = full_pass(order_key, data)
+      state, mean_loss = negotiate(descent_key, state, data, order, **options)
+      return state, {"loss": mean_loss, "passes": jnp.float32(order.size)}
+
+    def negotiate_round(state, entry):
+      return negotiate(entry[0], state, data, entry[1], viewed=sparse, **options)
+
+    order = visits(order_key, data, round_steps)
+    order = order.reshape(order.shape[0], -1)
+    keys = jax.random.split(descent_key, order.shape[0])
+    state, losses = jax.lax.scan(negotiate_round, state, (keys, order))
+    return state, {"loss": losses.mean(), "passes": jnp.float32(order.size)}
 
   def params(state, domain):
     del domain

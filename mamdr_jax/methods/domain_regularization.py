@@ -97,8 +97,9 @@ def domain_regularization(
   def epoch(key, state, data, hparams):
     shared_key, specific_key = jax.random.split(key)
     shared_state, info = shared.epoch(shared_key, state.shared, data, hparams)
-    regularized, mean_loss = regularize(specific_key, shared_state, state[1:], data, hparams)
-    return MamdrState(shared_state, *regularized), info | {"specific_loss": mean_loss}
+    regularized, own = regularize(specific_key, shared_state, state[1:], data, hparams)
+    info = info | {"specific_loss": own["loss"], "passes": info["passes"] + own["passes"]}
+    return MamdrState(shared_state, *regularized), info
 
   def regularize(key, shared_state, state, data, hparams):
     num_domains = data.start.size
@@ -141,11 +142,11 @@ def domain_regularization(
       deltas = merge(deltas, delta, rows, target)
       outer_state = merge(outer_state, pulled, rows, target)
       inner_state = merge(inner_state, ended, rows) if specific_carry else ()
-      return (deltas, inner_state, outer_state), mean_loss
+      return (deltas, inner_state, outer_state), (mean_loss, length)
 
     pairs = targets, others, jax.random.split(visit_key, targets.size)
-    state, losses = jax.lax.scan(help_target, tuple(state), pairs)
-    return state, losses.mean()
+    state, (losses, lengths) = jax.lax.scan(help_target, tuple(state), pairs)
+    return state, {"loss": losses.mean(), "passes": jnp.float32(lengths.sum())}
 
   def params(state, domain):
     return tree.add(shared.params(state.shared, domain), tree.take(state.specific, domain))

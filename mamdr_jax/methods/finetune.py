@@ -1,0 +1,45 @@
+"""Fine-tuning per domain, after any other method: `mamdr+finetune`, `alternate+finetune`, ..."""
+
+import inspect
+from collections.abc import Callable
+
+from mamdr_jax.core import Loss, Method, Optimizer
+from mamdr_jax.methods.separate import separate
+
+
+def finetune(
+  base: Method, *, loss: Loss, inner: Optimizer, finetune_rate: float = 1.0, sparse: bool = True
+) -> Method:
+  """`separate`, begun from what the best state of `base` serves each domain.
+
+    θᵢ ← what `base` serves i;  then θᵢ ← θᵢ − α' ∇L(θᵢ, batch) over the minibatches of i.
+
+  `fit` trains `base` to its end, then this. A domain keeps what it began with unless its own
+  validation AUC rises above that.
+
+  Args:
+    base: the method to start from.
+    loss: what to descend on.
+    inner: α' -> the optimizer; it starts with a fresh state.
+    finetune_rate: α' / α.
+    sparse: see `descend`.
+  """
+  tuned = separate(loss=loss, inner=lambda alpha: inner(finetune_rate * alpha), sparse=sparse)
+  return tuned._replace(base=base)
+
+
+def finetuned(constructor: Callable[..., Method]) -> Callable[..., Method]:
+  """The constructor of a method, followed by `finetune`: it takes the arguments of both."""
+  theirs = inspect.signature(constructor).parameters
+  ours = {
+    n: p for n, p in inspect.signature(finetune).parameters.items() if p.kind is p.KEYWORD_ONLY
+  }
+
+  def both(**given):
+    base = constructor(**{name: x for name, x in given.items() if name in theirs})
+    return finetune(base, **{name: x for name, x in given.items() if name in ours})
+
+  parameters = {**theirs, **ours}
+  both.__signature__ = inspect.Signature(list(parameters.values()))
+  both.__annotations__ = {name: p.annotation for name, p in parameters.items()}
+  return both

@@ -1,0 +1,114 @@
+"""MAML: parameters from which a few steps on a domain lead to a low loss there."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mamdr_jax import tree
+from mamdr_jax.core import Loss, Method, Optimizer, Params, Tree
+from mamdr_jax.descent import descend_jointly, narrowed, num_rounds, rounds
+
+
+class MetaState(NamedTuple):
+  params: Params
+  outer: Tree  # state of the outer optimizer
+
+
+def virtual_step(params, opt_state, grads, tx, first_order):
+  """A step of `tx` to differentiate through; if `first_order`, as if it were a constant shift."""
+  if first_order:
+    grads = jax.lax.stop_gradient(grads)
+  updates, opt_state = tx.update(grads, opt_state, params)
+  return optax.apply_updates(params, updates), opt_state
+
+
+def check_smooth(inner: Optimizer) -> None:
+  """Raises a ValueError if the steps of `inner` have no derivative at a gradient of 0."""
+  tx, theta = inner(0.1), jnp.zeros(())
+  slope = jax.grad(lambda g: tx.update(g, tx.init(theta), theta)[0])(theta)
+  if not jnp.isfinite(slope):
+    raise ValueError(
+      "first_order=False needs an inner optimizer with a derivative where the gradient is 0; "
+      "choose sgd, or adam with eps_root=1e-8"
+    )
+
+
+def maml(
+  *,
+  loss: Loss,
+  inner: Optimizer,
+  outer: Optimizer = optax.sgd,
+  inner_steps: int = 1,
+  first_order: bool = True,
+  sparse: bool = True,
+) -> Method:
+  """Finn et al. 2017, Alg. 1, the meta-batch being all domains:
+
+    θᵢ ← θ;  inner_steps times θᵢ ← θᵢ − α ∇L(θᵢ, supportᵢ);  θ ← θ − β ∇_θ Σᵢ L(θᵢ, queryᵢ).
+
+  Support and query of a domain are two minibatches, drawn anew for every step of θ; they are the
+  same one if it has no other. An epoch has ⌈T / 2D⌉ steps of θ, small domains coming over again
+  (see `rounds`). θ itself serves every domain; for what a few steps make of it, fine-tune it.
+  `passes` counts each gradient, and second order each product with a Hessian as one more: a domain
+  takes inner_steps + 1 of them a step, or 2 · inner_steps + 1.
+
+  Args:
+    loss: what to descend on.
+    inner: α -> the optimizer of the steps on the support; begun afresh for every one of them.
+    outer: β -> the optimizer of θ, which takes the gradient summed over domains.
+    inner_steps: how many steps on the support.
+    first_order: take ∇_θ as if θᵢ − θ were constant. Exact second order needs an `inner` that can
+      be differentiated, like sgd.
+    sparse: a step updates the table rows of its 2D minibatches only.
+
+  Raises:
+    ValueError: `inner_steps` is less than 1, or `inner` cannot be differentiated.
+  """
+  if inner_steps < 1:
+    raise ValueError(f"inner_steps={inner_steps}; choose 1 or more")
+  if not first_order:
+    check_smooth(inner)
+
+  def init(params, num_domains):
+    del num_domains
+    return MetaState(params, outer(0.0).init(params))
+
+  def epoch(key, state, data, hparams):
+    order_key, descent_key = jax.random.split(key)
+    num_domains, tx = data.start.size, inner(hparams.alpha)
+
+    def adapted(params, key, pair):
+      """The loss on the query after the steps on the support."""
+      support, query = tree.take(pair, 0), tree.take(pair, 1)
+      keys = jax.random.split(key, inner_steps + 1)
+      opt_state = tx.init(params)
+      for step in range(inner_steps):
+        grads = jax.grad(loss)(params, keys[step], support)
+        params, opt_state = virtual_step(params, opt_state, grads, tx, first_order)
+      return loss(params, keys[-1], query)
+
+    def total(params, key, pairs):
+      keys = jax.random.split(key, num_domains)
+      return jax.vmap(narrowed(adapted, sparse), (None, 0, 1))(params, keys, pairs).sum()
+
+    def gradient(key, params, batches):
+      pairs = jax.tree.map(lambda x: x.reshape((2, num_domains) + x.shape[1:]), batches)
+      value, grads = jax.value_and_grad(total)(params, key, pairs)
+      return value / num_domains, grads
+
+    num_steps = num_rounds(data, 2)
+    order = rounds(order_key, data, 2 * num_steps).reshape(num_steps, 2 * num_domains)
+    params, outer_state, mean_loss = descend_jointly(
+      descent_key, *state, data, order, gradient=gradient, tx=outer(hparams.beta), sparse=sparse
+    )
+    per_domain = (1 if first_order else 2) * inner_steps + 1
+    info = {"loss": mean_loss, "passes": jnp.float32(num_steps * num_domains * per_domain)}
+    return MetaState(params, outer_state), info
+
+  def params(state, domain):
+    del domain
+    return state.params
+
+  return Method(init, epoch, params)

@@ -1,0 +1,93 @@
+"""MLDG: a step on some domains is to lower the loss of the others as well."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mamdr_jax.core import Loss, Method, Optimizer
+from mamdr_jax.descent import descend_jointly, narrowed, num_rounds, rounds
+from mamdr_jax.methods.maml import MetaState, check_smooth, virtual_step
+
+
+def mldg(
+  *,
+  loss: Loss,
+  inner: Optimizer,
+  outer: Optimizer = optax.sgd,
+  num_test: int = 1,
+  test_weight: float = 1.0,
+  first_order: bool = True,
+  sparse: bool = True,
+) -> Method:
+  """Li et al. 2018, Alg. 1, for a minibatch of every domain, and `num_test` domains as meta-test:
+
+    F(θ), G(θ) the mean losses of meta-train and meta-test domains, drawn anew for every step;
+    θ ← θ − β ∇_θ (F(θ) + test_weight · G(θ − α ∇F(θ))).
+
+  The paper calls β γ, and test_weight β. An epoch has ⌈T / D⌉ steps, small domains coming over
+  again (see `rounds`). `passes` counts each gradient, D a step, and second order each product with
+  a Hessian as one more, D − num_test a step. The info's `loss` is the mean over domains, those of
+  the meta-test taken after the virtual step.
+
+  Args:
+    loss: what to descend on.
+    inner: α -> the optimizer of the virtual step, always begun afresh.
+    outer: β -> the optimizer of θ.
+    num_test: how many domains are meta-test, of which there must be more.
+    test_weight: how much their loss counts.
+    first_order: take ∇_θ as if the virtual step were a constant shift. Exact second order needs
+      an `inner` that can be differentiated, like sgd.
+    sparse: a step updates the table rows of its D minibatches only.
+
+  Raises:
+    ValueError: no domain is left to train or to test on, or `inner` cannot be differentiated.
+  """
+  if num_test < 1:
+    raise ValueError(f"num_test={num_test}; choose 1 or more")
+  if not first_order:
+    check_smooth(inner)
+
+  def init(params, num_domains):
+    if num_test >= num_domains:
+      raise ValueError(f"num_test={num_test} of {num_domains} domains leaves none to train on")
+    return MetaState(params, outer(0.0).init(params))
+
+  def epoch(key, state, data, hparams):
+    order_key, descent_key = jax.random.split(key)
+    num_domains, tx = data.start.size, inner(hparams.alpha)
+    losses = jax.vmap(narrowed(loss, sparse), (None, 0, 0))
+
+    def gradient(key, params, batches):
+      split_key, loss_key = jax.random.split(key)
+      shuffled = jax.random.permutation(split_key, num_domains)
+      keys = jax.random.split(loss_key, num_domains)[shuffled]
+      batches = jax.tree.map(lambda x: x[shuffled], batches)
+      test, train = (
+        jax.tree.map(lambda x, part=part: x[part], (keys, batches))
+        for part in (slice(num_test), slice(num_test, None))
+      )
+      mean = lambda params, part: losses(params, *part).mean()
+
+      def objective(params):
+        train_loss, grads = jax.value_and_grad(mean)(params, train)
+        ahead, _ = virtual_step(params, tx.init(params), grads, tx, first_order)
+        test_loss = mean(ahead, test)
+        seen = (num_domains - num_test) * train_loss + num_test * test_loss
+        return train_loss + test_weight * test_loss, seen / num_domains
+
+      grads, seen = jax.grad(objective, has_aux=True)(params)
+      return seen, grads
+
+    order = rounds(order_key, data, num_rounds(data))
+    params, outer_state, mean_loss = descend_jointly(
+      descent_key, *state, data, order, gradient=gradient, tx=outer(hparams.beta), sparse=sparse
+    )
+    per_step = num_domains + (0 if first_order else num_domains - num_test)
+    info = {"loss": mean_loss, "passes": jnp.float32(order.shape[0] * per_step)}
+    return MetaState(params, outer_state), info
+
+  def params(state, domain):
+    del domain
+    return state.params
+
+  return Method(init, epoch, params)

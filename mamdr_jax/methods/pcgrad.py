@@ -1,0 +1,89 @@
+"""PCGrad: gradients of domains that conflict are projected off each other, then added up."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mamdr_jax.core import Array, Key, Loss, Method, Optimizer, Params, Tree
+from mamdr_jax.descent import descend_jointly, narrowed, num_rounds, rounds
+
+
+class PcgradState(NamedTuple):
+  params: Params
+  inner: Tree  # optimizer state
+
+
+def orders(key: Key, num_domains: int) -> Array:
+  """For each gradient the order in which it meets the others, itself among them: [D, D] int32."""
+  return jax.vmap(lambda k: jax.random.permutation(k, num_domains))(
+    jax.random.split(key, num_domains)
+  )
+
+
+def project(gram: Array, order: Array) -> Array:
+  """The projected gradients as combinations of the original ones: g_PC = c @ g.
+
+  A projected gradient stays in their span, so that products of the original ones say it all.
+
+  Args:
+    gram: [D, D], gram[i, j] = ⟨gᵢ, gⱼ⟩.
+    order: [D, D] int32, row i the order in which gᵢ meets the others.
+
+  Returns:
+    c: [D, D].
+  """
+
+  def one(i, order):
+    def meet(c, j):
+      along = c @ gram[:, j]
+      conflict = (along < 0) & (j != i)
+      length = jnp.where(conflict, gram[j, j], 1.0)
+      return c.at[j].add(jnp.where(conflict, -along / length, 0.0)), None
+
+    return jax.lax.scan(meet, jax.nn.one_hot(i, gram.shape[0]), order)[0]
+
+  return jax.vmap(one)(jnp.arange(gram.shape[0]), order)
+
+
+def pcgrad(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
+  """Yu et al. 2020, Alg. 1: a step takes a minibatch of every domain, and its gradients gᵢ;
+
+    g ← gᵢ;  for j ≠ i in random order: if ⟨g, gⱼ⟩ < 0: g ← g − ⟨g, gⱼ⟩ / ‖gⱼ‖² gⱼ;  θ ← θ − α Σ g.
+
+  An epoch has ⌈T / D⌉ steps, as many gradients as a pass: small domains come over again, large
+  ones leave minibatches out (see `rounds`). Time and memory of a step are quadratic in D.
+
+  Args:
+    loss: what to descend on.
+    inner: α -> the optimizer that takes Σ g as its gradient; its state lives through all epochs.
+    sparse: a step updates the table rows of its D minibatches only.
+  """
+  value_and_grad = jax.vmap(jax.value_and_grad(narrowed(loss, sparse)), (None, 0, 0))
+
+  def gradient(key, params, batches):
+    loss_key, order_key = jax.random.split(key)
+    num_domains = batches.domain.size
+    values, grads = value_and_grad(params, jax.random.split(loss_key, num_domains), batches)
+    flat = [leaf.reshape(num_domains, -1) for leaf in jax.tree.leaves(grads)]
+    gram = sum(leaf @ leaf.T for leaf in flat)
+    weight = project(gram, orders(order_key, num_domains)).sum(0)
+    return values.mean(), jax.tree.map(lambda leaf: jnp.tensordot(weight, leaf, 1), grads)
+
+  def init(params, num_domains):
+    del num_domains
+    return PcgradState(params, inner(0.0).init(params))
+
+  def epoch(key, state, data, hparams):
+    order_key, descent_key = jax.random.split(key)
+    order = rounds(order_key, data, num_rounds(data))
+    params, opt_state, mean_loss = descend_jointly(
+      descent_key, *state, data, order, gradient=gradient, tx=inner(hparams.alpha), sparse=sparse
+    )
+    return PcgradState(params, opt_state), {"loss": mean_loss, "passes": jnp.float32(order.size)}
+
+  def params(state, domain):
+    del domain
+    return state.params
+
+  return Method(init, epoch, params)

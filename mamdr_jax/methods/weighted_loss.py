@@ -1,0 +1,46 @@
+"""Weighted Loss: a learned uncertainty per domain weighs its loss."""
+
+import jax.numpy as jnp
+
+from mamdr_jax.core import Loss, Method, Optimizer
+from mamdr_jax.methods.alternate import alternate
+
+LOG_VARIANCE = "log_variance"  # sᵢ = log σᵢ², a row per domain, like other tables of the domain
+
+
+def weighted_loss(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
+  """Kendall, Gal & Cipolla 2018, Eq. 10: L_d / σ_d² + log σ_d, a term of classification each.
+
+    (θ, s) ← (θ, s) − α ∇ (exp(−s_d) L_d(θ, batch) + s_d / 2),  s = log σ², from 0.
+
+  The paper's step sums the terms of all tasks; a minibatch here has one domain, so that the sum is
+  over the steps of a pass, domains in a shuffled order. The info's `loss` is the weighted one.
+
+  Args:
+    loss: L.
+    inner: α -> the optimizer, of θ and s alike; its state lives through all epochs.
+    sparse: see `descend`.
+  """
+
+  def weighted(params, key, batch):
+    log_variance = params["tables"]["domain"][LOG_VARIANCE][batch.domain]
+    return jnp.exp(-log_variance) * loss(without(params), key, batch) + log_variance / 2
+
+  base = alternate(loss=weighted, inner=inner, sparse=sparse)
+
+  def init(params, num_domains):
+    tables = params.get("tables", {})
+    domain = tables.get("domain", {}) | {LOG_VARIANCE: jnp.zeros(num_domains)}
+    return base.init(params | {"tables": tables | {"domain": domain}}, num_domains)
+
+  def params(state, domain):
+    return without(base.params(state, domain))
+
+  return Method(init, base.epoch, params)
+
+
+def without(params):
+  """The parameters of the model alone; a field "domain" that had no other table goes too."""
+  tables = dict(params["tables"])
+  domain = {name: leaf for name, leaf in tables.pop("domain").items() if name != LOG_VARIANCE}
+  return params | {"tables": tables | ({"domain": domain} if domain else {})}
