@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -168,7 +169,10 @@ def main(argv: list[str]) -> None:
   workdirs = [Path(workdir) for workdir in argv[1:]]
   if not workdirs:
     raise app.UsageError("give at least one workdir")
-  table = method_table({w.name: record.read(w / record.RESULT) for w in workdirs})
+  try:
+    table = method_table({w.name: record.read(w / record.RESULT) for w in workdirs})
+  except ValueError as error:
+    sys.exit(f"error: {error}")
   print(table)
   if flags.FLAGS.out:
     out = Path(flags.FLAGS.out)
