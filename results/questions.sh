@@ -10,7 +10,9 @@ run() { # name, method, overrides
   shift 2
   case " ${names-} " in "  " | *" $name "*) ;; *) return 0 ;; esac
   local deltas=()
-  [ "$method" = mamdr ] && deltas=(--config.method.visit_steps=5 --config.method.specific="('net',)")
+  [ "$method" = mamdr ] && deltas=(--config.method.visit_steps=5)
+  # A tuple that is given twice on the command line is the two joined, so give it once.
+  [[ "$method" = mamdr && "$*" != *specific=* ]] && deltas+=(--config.method.specific="('net',)")
   python launch.py --config=configs/amazon.py:small,mlp,"$method" \
     --config.data.root="$root" --config.data.cache="$runs/cache" \
     --config.model.embedding_size=32 --config.model.hidden="(128, 64)" \
