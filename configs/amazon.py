@@ -3,7 +3,7 @@
   python launch.py --config=configs/amazon.py:small,mlp,mamdr --config.data.root=PATH --workdir=DIR
 
 Rates, L2 and what has deltas are those that validation chose in results/amazon_small.md, which
-also says what to expect. Often overridden: `data.cache` (a folder), `model.embedding_size`.
+also says what to expect, and in results/questions.md. Often overridden: `data.cache` (a folder), `model.embedding_size`.
 """
 
 from mamdr_jax import configure
@@ -16,5 +16,5 @@ def get_config(arg: str = ""):
   config.data.domains = group
   config.update(alpha=1e-2, beta=0.2, gamma=0.001, l2=1e-4, patience=15)
   if "visit_steps" in config.method:
-    config.method.update(visit_steps=5, specific=("net",))
+    config.method.update(visit_steps=5, specific=("tables",))
   return config
