@@ -22,11 +22,6 @@ def sub(a, b):
   return tree.map(jnp.subtract, a, b)
 
 
-def scale(a, factor):
-  """factor · a."""
-  return tree.map(lambda x: factor * x, a)
-
-
 def where(condition, a, b):
   """`a` where `condition` holds, else `b`: a scalar, or [D] for leaves [D, ...]."""
   wide = lambda x: condition.reshape(condition.shape + (1,) * (x.ndim - condition.ndim))
@@ -38,19 +33,9 @@ def take(a, index):
   return tree.map(lambda x: jax.lax.dynamic_index_in_dim(x, index, keepdims=False), a)
 
 
-def put(a, index, entry):
-  """`a` with its entry `index` along the leading axis replaced: the inverse of `take`."""
-  return tree.map(lambda x, e: jax.lax.dynamic_update_index_in_dim(x, e, index, 0), a, entry)
-
-
 def tile(a, num):
   """`num` copies along a new leading axis: [...] -> [num, ...]."""
   return tree.map(lambda x: jnp.tile(x[None], (num,) + (1,) * x.ndim), a)
-
-
-def dot(a, b):
-  """Inner product ⟨a, b⟩ over all leaves."""
-  return sum(jnp.vdot(x, y) for x, y in zip(tree.leaves(a), tree.leaves(b), strict=True))
 
 
 def size(a):
