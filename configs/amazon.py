@@ -2,9 +2,9 @@
 
   python launch.py --config=configs/amazon.py:small,mlp,mamdr --config.data.root=PATH --workdir=DIR
 
-Rates, L2 and visits are those that validation chose in results/amazon_small.md, which also says
-what to expect; that the tables have deltas, and not the net, comes from results/questions.md. Often
-overridden: `data.cache` (a folder), `model.embedding_size`.
+Rates and L2 are those that validation chose in results/amazon_small.md, which also says what to
+expect; short visits, and deltas on the tables instead of the net, come from results/questions.md.
+Often overridden: `data.cache` (a folder), `model.embedding_size`.
 """
 
 from mamdr_jax import configure
