@@ -3,6 +3,7 @@
 python launch.py                                                       a demo on synthetic data
 python launch.py --config=configs/FILE.py:ARG --config.KEY=VALUE --workdir=DIR
 python launch.py --config=configs/FILE.py:ARG --statistics             Tables I-IV of the data
+python launch.py --config=configs/paper.py:table10 --workdir=DIR       a study of many experiments
 """
 
 import sys
@@ -19,21 +20,30 @@ def main(argv: list[str]) -> None:
   if len(argv) > 1:
     sys.exit(f"error: unexpected argument {argv[1]!r}; flags look like --config.alpha=0.01")
   logging.set_verbosity(logging.WARNING)
-  from mamdr_jax import experiment, report  # after the flags, so that a bad one fails at once
+  from mamdr_jax import (  # after the flags, so that a bad one fails at once
+    experiment,
+    report,
+    study,
+  )
 
+  config, workdir = FLAGS.config, Path(FLAGS.workdir)
   try:
     if FLAGS.statistics:
-      print(experiment.statistics(FLAGS.config))
+      print(experiment.statistics(config))
       return
-    result = experiment.run(FLAGS.config, Path(FLAGS.workdir), FLAGS.overwrite)
+    if config.cases or config.sweep.over:
+      results = study.run(config, workdir, FLAGS.overwrite, FLAGS.only)
+    else:
+      results = {workdir.name: experiment.run(config, workdir, FLAGS.overwrite)}
   except (ValueError, OSError) as error:
     sys.exit(f"error: {sentence(error)}")
-  if len(report.by_setting(result)) > 1:
-    print(f"{report.setting_table(result)}\n\nWith the best of these:\n")
-  print(
-    f"{report.domain_table(result)}\n\n{report.method_table({Path(FLAGS.workdir).name: result})}\n"
-  )
-  print(f"{FLAGS.workdir}: {result['seconds']:.0f} s on {result['device']}")
+  first, *others = results.values()
+  if not others:
+    if len(report.by_setting(first)) > 1:
+      print(f"{report.setting_table(first)}\n\nWith the best of these:\n")
+    print(f"{report.domain_table(first)}\n")
+  seconds = sum(result["seconds"] for result in results.values())
+  print(f"{report.method_table(results)}\n\n{workdir}: {seconds:.0f} s on {first['device']}")
 
 
 def define() -> None:
@@ -41,6 +51,7 @@ def define() -> None:
   config_flags.DEFINE_config_file("config", DEMO, "The experiment; its argument after a colon.")
   flags.DEFINE_string("workdir", "runs/demo", "Folder for what the run leaves behind.")
   flags.DEFINE_bool("overwrite", False, "Replace another experiment in the workdir.")
+  flags.DEFINE_string("only", "*", "Of a study, the cases to run: a pattern such as 'star/*'.")
   flags.DEFINE_bool("statistics", False, "Print what the data set holds, and stop.")
 
 

@@ -1,5 +1,6 @@
 """Configs: their keys are what the constructors take, so that no key can be dead."""
 
+import copy
 import dataclasses
 import difflib
 import inspect
@@ -48,12 +49,17 @@ def make(data: str, model: str, method: str) -> ml_collections.ConfigDict:
   config.seed = 0
   # Runs are the product of what is given here, each in place of the single value above.
   config.sweep = {"seed": (), "alpha": (), "beta": (), "gamma": ()}
+  # Of any other key: (("method.k", (1, 3, 5)), ...). Each combination is an experiment of its own.
+  config.sweep.over = ()
+  config.cases = ()  # experiments by name: (("mlp/mamdr", (("method.name", "mamdr"), ...)), ...)
   config.batch_size = 1024
   config.reshuffle = True
   config.l2 = 0.0
   config.epochs = 100
   config.patience = 5
-  config.lanes = 0  # runs side by side in one program; 0: all on an accelerator, 1 on a CPU
+  config.lanes = 0  # runs side by side in a program; 0: all that fit an accelerator, 1 on a CPU
+  config.checkpoint_seconds = 60.0  # at most so much is lost when a run is interrupted
+  config.probe_every = 0  # epochs between measurements of conflict; 0: none
   return config.lock()
 
 
@@ -98,6 +104,40 @@ def _arguments(constructor) -> dict[str, tuple]:
       for p in parameters
     }
   return {name: argument for name, argument in found.items() if name not in SUPPLIED}
+
+
+def vary(config: ml_collections.ConfigDict, changes: dict) -> ml_collections.ConfigDict:
+  """A copy of `config` with other values at dotted keys, e.g. {"method.k": 5}.
+
+  Under another `name` a section has what that constructor takes; a key that the old one took too
+  keeps its value.
+
+  Raises:
+    ValueError: there is no such key, or the value does not suit it.
+  """
+  config = copy.deepcopy(config)
+  tables = {
+    "data": (DATASETS, "data set"),
+    "model": (MODELS, "model"),
+    "method": (METHODS, "method"),
+  }
+  names = {key: value for key, value in changes.items() if key.endswith(".name")}
+  for key, value in {**names, **changes}.items():
+    section = key.removesuffix(".name")
+    if section in tables and section != key:
+      if value != config[section].name:
+        kept = {k: v for k, v in config[section].items() if k != "name"}
+        fresh = ml_collections.ConfigDict(named(*tables[section], value))
+        fresh.update({k: v for k, v in kept.items() if k in fresh and v is not None})
+        with config.unlocked():
+          config[section] = fresh
+        config.lock()
+      continue
+    try:
+      config.update_from_flattened_dict({key: value})
+    except (KeyError, TypeError, AttributeError) as error:
+      raise ValueError(f"{key}={value!r}: {str(error).splitlines()[0]}") from None
+  return config
 
 
 def choose(table: dict, what: str, name: str):

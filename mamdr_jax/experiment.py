@@ -11,17 +11,18 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from mamdr_jax import data, record, report, tree
+from mamdr_jax import data, record, report, resume, tree
 from mamdr_jax.configure import construct, optimizer
-from mamdr_jax.core import Hparams, Method
+from mamdr_jax.core import DomainBatches, Hparams, Method, Tree
 from mamdr_jax.data import DATASETS, SPLITS, Dataset, pack
 from mamdr_jax.descent import minibatch
+from mamdr_jax.innergrad import conflict_probe, held
 from mamdr_jax.methods import METHODS
 from mamdr_jax.metrics import grouped_auc, summary
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import Objective, objective
 from mamdr_jax.progress import Progress, counted
-from mamdr_jax.train import fit, score
+from mamdr_jax.train import score, sweep
 
 
 class Experiment(NamedTuple):
@@ -32,9 +33,16 @@ class Experiment(NamedTuple):
   method: Method
 
 
-def build(config: ml_collections.ConfigDict, on_step=None) -> Experiment:
+def read_data(config: ml_collections.ConfigDict) -> Dataset:
+  """The data set of a config."""
+  return construct(DATASETS, "data set", config.data)
+
+
+def build(
+  config: ml_collections.ConfigDict, on_step=None, dataset: Dataset | None = None
+) -> Experiment:
   """The data set, objective and method of a config; `on_step` hears of every step."""
-  dataset = construct(DATASETS, "data set", config.data)
+  dataset = dataset or read_data(config)
   vocab = {field: len(ids) for field, ids in dataset.vocab.items() if field not in dataset.frozen}
   vocab["domain"] = len(dataset.domains)
   goal = objective(construct(MODELS, "model", config.model, vocab=vocab), config.l2)
@@ -53,87 +61,172 @@ def grid(config: ml_collections.ConfigDict) -> list[dict]:
   return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
-def run(config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = False) -> dict:
+def run(
+  config: ml_collections.ConfigDict,
+  workdir: Path,
+  overwrite: bool = False,
+  dataset: Dataset | None = None,
+) -> dict:
   """Trains and evaluates what `config` describes; writes all of it to `workdir` (README).
+
+  If that was interrupted there, it goes on: runs that had ended stay, and those under way go on
+  from their last checkpoint. The outcome is that of one go.
+
+  Args:
+    config: see `configure.make`.
+    workdir: a folder.
+    overwrite: whether to replace another experiment in the folder.
+    dataset: that of the config, if the caller has it.
 
   Returns:
     What `result.json` holds.
   """
-  started = time.monotonic()
-  if record.is_finished(workdir, config.to_dict(), overwrite):
+  known = not overwrite and record.holds(workdir, config.to_dict())
+  if known and (workdir / record.RESULT).exists():
     print(f"{workdir} holds this experiment, finished; nothing was run", file=sys.stderr)
     return record.read(workdir / record.RESULT)
-  progress = Progress(config.epochs * (1 + ("+" in config.method.name)))  # tuning: as many again
-  dataset, goal, method = build(config, progress.step if progress.on_terminal else None)
-  print(*dataset.notes, sep="\n", file=sys.stderr)
-  train, valid, test = (pack(dataset, s, config.batch_size) for s in ("train", "valid", "test"))
+  epochs = config.epochs * (1 + ("+" in config.method.name))  # tuning takes as many again
+  progress = Progress(epochs, len(grid(config)))
+  experiment = build(config, progress.step if progress.on_terminal else None, dataset)
+  print(*experiment.dataset.notes, sep="\n", file=sys.stderr)
+  train = pack(experiment.dataset, "train", config.batch_size)
+  params, state = jax.eval_shape(lambda: start(experiment, train))
 
-  record.begin(workdir, config.to_dict())
-
-  points = grid(config)
-  hparams = Hparams(
-    *(jnp.array([p[name] for p in points], jnp.float32) for name in Hparams._fields)
-  )
-  keys = jnp.stack([jax.random.key(p["seed"]) for p in points])
-  lanes = config.lanes or (1 if jax.default_backend() == "cpu" else len(points))
-
-  def on_epoch(epoch, info):
-    seconds = time.monotonic() - started
-    record.append_json(workdir / record.METRICS, {"epoch": epoch, "seconds": seconds} | info)
-    progress.epoch(epoch, info)
-
-  runs = fit(
-    keys, hparams, method, goal.init, goal.predict, train, valid,
-    epochs=config.epochs, patience=config.patience, reshuffled=config.reshuffle,
-    lanes=lanes, on_epoch=on_epoch,
-  )  # fmt: skip
+  resume.begin(workdir, config.to_dict(), overwrite)
+  train_runs(config, workdir, experiment, train, tree.num_bytes(state), progress)
   progress.close()
 
-  measure = jax.jit(lambda state, data: summary(score(method, state, data, goal.predict), data))
-  results = []
-  for r, point in enumerate(points):
-    best = tree.take(runs.best, r)
-    results.append(point | {
-      "epochs": runs.epochs[r],
-      "best_epoch": runs.best_epoch[r].mean() if method.apart else runs.best_epoch[r],
-      "valid": by_name(measure(best, valid), dataset),
-      "test": by_name(measure(best, test), dataset),
-    })  # fmt: skip
+  runs = list(resume.finished_runs(workdir).values())
   result = {
     "config": config.to_dict(),
-    "runs": results,
-    "num_parameters": tree.size(goal.init(keys[0], minibatch(train, 0))),
-    "ceiling": ceiling(dataset),
-    "seconds": time.monotonic() - started,
+    "runs": runs,
+    "num_parameters": tree.size(params),
+    "ceiling": ceiling(experiment.dataset),
+    "seconds": sum(run["seconds"] for run in runs),
     "versions": record.versions(),
     "device": record.device(),
   }
-  record.save_tree(workdir / record.STATE, runs.best)
-  record.write_json(workdir / record.RESULT, result)
+  resume.finish(workdir, result)
   report.learning_curves(workdir)
+  report.write_runs({workdir.name: result}, workdir / "runs.csv")
   return record.plain(result)
+
+
+def train_runs(config, workdir, experiment, train, num_bytes, progress) -> None:
+  """Trains what `workdir` lacks of the runs of a config, and keeps each as it ends.
+
+  `num_bytes` is the size of the state of a run.
+  """
+  dataset, goal, method = experiment
+  valid, test = (pack(dataset, split, config.batch_size) for split in ("valid", "test"))
+  points, finished = grid(config), resume.finished_runs(workdir)
+  rest = np.array([r for r in range(len(points)) if r not in finished], int)
+  lanes = config.lanes or lanes_that_fit(len(points), num_bytes)
+  progress.ended(len(finished))
+  resume.keep_metrics(workdir)
+  begun = resume.begun_group(workdir)
+  if finished or begun:
+    at = f", in epoch {begun[2]} of the next" if begun else ""
+    print(f"{workdir}: going on after {len(finished)} of {len(points)} runs{at}", file=sys.stderr)
+  if begun:
+    load = lambda like: resume.load_group(workdir, like)._replace(index=where)
+    where = np.searchsorted(rest, begun[0])
+    begun = where, begun[1], load
+  saved = asked = time.monotonic()
+  probed = 0.0
+
+  def on_epoch(epoch, info):
+    nonlocal probed
+    info = info | {"run": rest[info["run"]]}
+    probed += info["probe"]["seconds"][0] if "probe" in info else 0.0
+    seconds = time.monotonic() - asked
+    record.append_json(workdir / record.METRICS, {"epoch": epoch, "seconds": seconds} | info)
+    progress.epoch(epoch, info)
+
+  def checkpoint(snapshot):
+    nonlocal saved
+    if time.monotonic() - saved > config.checkpoint_seconds:
+      group = snapshot()
+      resume.save_group(workdir, group._replace(index=rest[group.index]))
+      saved = time.monotonic()
+
+  @jax.jit
+  def measure(state, data):
+    return summary(score(serving(experiment, state, train), data, goal.predict), data)
+
+  probe = conflict_probe(goal.loss, held(train)) if config.probe_every else None
+  groups = sweep(
+    jnp.stack([jax.random.key(points[r]["seed"]) for r in rest]),
+    Hparams(*(jnp.array([points[r][n] for r in rest], jnp.float32) for n in Hparams._fields)),
+    method, goal.init, goal.predict, train, valid,
+    epochs=config.epochs, patience=config.patience, settle=goal.settle, lanes=lanes,
+    reshuffled=config.reshuffle, probe=probe, probe_every=config.probe_every or 1,
+    on_epoch=on_epoch, checkpoint=checkpoint, begun=begun,
+  ) if rest.size else ()  # fmt: skip
+  begin = time.monotonic()
+  for index, runs in groups:
+    for i, r in enumerate(rest[index]):
+      best = tree.take(runs.best, i)
+      result = points[r] | {
+        "epochs": runs.epochs[i],
+        "best_epoch": runs.best_epoch[i].mean() if method.apart else runs.best_epoch[i],
+        "diverged": runs.diverged[i].any(),
+        "valid": by_name(measure(best, valid), dataset),
+        "test": by_name(measure(best, test), dataset),
+        "seconds": (time.monotonic() - begin) / index.size,
+      }
+      resume.finish_run(workdir, r, result, best)
+    progress.ended(len(resume.finished_runs(workdir)))
+    begin = time.monotonic()
+  if probe:
+    print(f"probes took {probed:.1f} s of {time.monotonic() - asked:.1f} s", file=sys.stderr)
+
+
+def lanes_that_fit(num_runs: int, num_bytes: int) -> int:
+  """How many runs go side by side: on an accelerator as many as its memory is thought to hold.
+
+  A run is counted as four times its state, of `num_bytes`: the state and the best so far, and both
+  again while an epoch makes new ones. Prints the estimate. On a CPU it is 1, which is faster there.
+  """
+  device = jax.devices()[0]
+  if device.platform == "cpu":
+    return 1
+  memory = (device.memory_stats() or {}).get("bytes_limit", 2**33)
+  lanes = max(1, min(num_runs, int(0.8 * memory / (4 * num_bytes))))
+  sizes = (
+    f"a run takes about {4 * num_bytes / 2**20:.0f} MiB, the device has {memory / 2**30:.1f} GiB"
+  )
+  print(f"{sizes}: {lanes} of {num_runs} runs side by side", file=sys.stderr)
+  return lanes
+
+
+def start(experiment: Experiment, train: DomainBatches, seed: int = 0):
+  """(parameters, state of the method) before the first epoch."""
+  params = experiment.objective.init(jax.random.key(seed), minibatch(train, 0))
+  return params, experiment.method.init(params, train.start.size)
+
+
+def serving(experiment: Experiment, state: Tree, train: DomainBatches):
+  """domain -> the parameters that serve it, moments for normalisation taken from `train`."""
+  settle, params = experiment.objective.settle, experiment.method.params
+  return lambda domain: settle(params(state, domain), train, domain)
 
 
 def statistics(config: ml_collections.ConfigDict) -> str:
   """The data set of a config in the form of Luo et al. 2023, Tables I-IV."""
-  return data.statistics(construct(DATASETS, "data set", config.data))
+  return data.statistics(read_data(config))
 
 
-def load(workdir: Path, run: int = 0) -> tuple[Experiment, object]:
+def load(workdir: Path, run: int = 0) -> tuple[Experiment, Tree]:
   """The experiment of a finished workdir and the best state of its run number `run`.
 
-  `experiment.method.params(state, domain)` is what serves a domain: for MAMDR, θ_S + θᵢ.
+  `serving(experiment, state, train)` gives what serves a domain: for MAMDR, θ_S + θᵢ.
   """
   config = ml_collections.ConfigDict(record.read(workdir / record.CONFIG))
   experiment = build(config)
   train = pack(experiment.dataset, "train", config.batch_size)
-
-  def start(key):
-    params = experiment.objective.init(key, minibatch(train, 0))
-    return experiment.method.init(params, train.start.size)
-
   num_runs = len(grid(config))
-  one = jax.eval_shape(start, jax.random.key(0))
+  _, one = jax.eval_shape(lambda: start(experiment, train))
   like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((num_runs, *x.shape), x.dtype), one)
   states = record.load_tree(workdir / record.STATE, like)
   return experiment, jax.tree.map(lambda x: jnp.asarray(x[run]), states)

@@ -5,9 +5,11 @@ from typing import NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import optax
 
-from mamdr_jax.core import Array, Batch, Key, Loss, Params, Tree
+from mamdr_jax.core import Array, Batch, DomainBatches, Key, Loss, Params, Tree
+from mamdr_jax.descent import minibatch
 from mamdr_jax.models.layers import TABLE
 
 
@@ -17,13 +19,17 @@ class Objective(NamedTuple):
   init: Callable[[Key, Batch], Params]
   loss: Loss
   predict: Callable[[Params, Batch], Array]  # logits [B]
+  # (params, training split, domain) -> params with the moments that normalise that domain's rows
+  settle: Callable[[Params, DomainBatches, Array], Params]
 
 
 def objective(model: nn.Module, l2: float = 0.0) -> Objective:
   """Binary cross entropy of `model`, a flax module called as `model(batch, train) -> [B]`.
 
   Args:
-    model: see `mamdr_jax.models`.
+    model: see `mamdr_jax.models`. One that normalises the rows of a domain has a method `inputs`,
+      which gives what it normalises, [B, n], and keeps their moments for serving in the tables
+      `mean`, `variance` and `count` of `params["tables"]["domain"]["norm"]`, which `settle` fills.
     l2: adds l2 · Σ e² over the embedding rows that the minibatch reads (all rows, where
       the descent is not sparse).
   """
@@ -47,7 +53,46 @@ def objective(model: nn.Module, l2: float = 0.0) -> Objective:
   def predict(params, batch):
     return model.apply(variables(params), batch, train=False)
 
-  return Objective(init, loss, predict)
+  def settle(params, train, domain):
+    if not (hasattr(model, "inputs") and getattr(model, "normalize", True)):
+      return params
+    inputs = lambda batch: model.apply(variables(params), batch, method="inputs")
+    found = moments(inputs, train, domain)
+    norm = params["tables"]["domain"]["norm"]
+    norm = norm | {name: norm[name].at[domain].set(x) for name, x in found.items()}
+    tables = params["tables"] | {"domain": params["tables"]["domain"] | {"norm": norm}}
+    return params | {"tables": tables}
+
+  return Objective(init, loss, predict, settle)
+
+
+def moments(inputs: Callable[[Batch], Array], data: DomainBatches, domain: Array) -> dict:
+  """Moments of `inputs`, [B, n], over the rows of a domain by their weight, in one pass.
+
+  Returns:
+    mean: [n]. variance: [n], biased, as a minibatch's is. count: [], the sum of the weights.
+  """
+
+  def add(s, total):
+    batch = minibatch(data, s)
+    x, weight = inputs(batch), batch.weight[:, None]
+    count = weight.sum()
+    mean = (weight * x).sum(0) / count
+    # Moments about the means are merged, since squares less a square would lose digits.
+    variance = (weight * (x - mean) ** 2).sum(0) / count
+    share = count / (total["count"] + count)
+    shift = mean - total["mean"]
+    merged = total["variance"] + share * (variance - total["variance"])
+    return {
+      "mean": total["mean"] + share * shift,
+      "variance": merged + share * (1 - share) * shift**2,
+      "count": total["count"] + count,
+    }
+
+  start = data.start[domain]
+  width = jax.eval_shape(inputs, minibatch(data, 0)).shape[-1]
+  zero = {"mean": jnp.zeros(width), "variance": jnp.zeros(width), "count": jnp.zeros(())}
+  return jax.lax.fori_loop(start, start + data.count[domain], add, zero)
 
 
 def embedding_norm(tables: Tree) -> Array:

@@ -22,16 +22,23 @@ def counted(loss: Loss, on_step: Callable[[], None]) -> Loss:
 
 
 class Progress:
-  """Shows how far a fit is. `step` and `epoch` are called as it goes."""
+  """Shows how far an experiment is. `step`, `epoch` and `ended` are called as it goes.
 
-  def __init__(self, epochs: int, stream=None):
+  Args:
+    epochs: that a run trains at most.
+    num_runs: in all.
+    stream: where to; stderr by default.
+  """
+
+  def __init__(self, epochs: int, num_runs: int = 1, stream=None):
     self.stream = stream or sys.stderr
     self.on_terminal = self.stream.isatty()
-    self.epochs, self.steps, self.steps_per_epoch, self.best = epochs, 0, 0, -np.inf
+    self.epochs, self.num_runs = epochs, num_runs
+    self.steps, self.steps_per_epoch, self.best = 0, 0, -np.inf
     self.started = self.shown = time.monotonic()
     bar = "{desc}|{bar}| epoch {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
-    off = not self.on_terminal
-    self.bar = tqdm(total=epochs, disable=off, file=self.stream, bar_format=bar, desc="training ")
+    options = {"disable": not self.on_terminal, "file": self.stream, "bar_format": bar}
+    self.bar = tqdm(total=epochs * num_runs, desc="training ", **options)
 
   def step(self) -> None:
     self.steps += 1
@@ -42,17 +49,23 @@ class Progress:
       self.bar.set_postfix_str(f"step {self.steps:,}{of}{best}")
 
   def epoch(self, epoch: int, info: dict) -> None:
-    auc = info["valid"]["mean_auc"]
+    auc, runs = info["valid"]["mean_auc"], info["run"]
     self.best = max(self.best, np.nanmax(auc, initial=-np.inf))
     self.steps_per_epoch, self.steps = self.steps, 0
-    self.bar.update()
+    self.bar.update(len(runs))
     if not self.on_terminal:
-      runs = f" over {len(auc)} runs" if len(auc) > 1 else ""
+      which = "" if self.num_runs == 1 else f"run {runs[0] + 1}/{self.num_runs}  "
+      if len(runs) > 1:
+        which = f"{len(runs)} of {self.num_runs} runs  "
       elapsed = time.monotonic() - self.started
-      line = (
-        f"epoch {epoch}/{self.epochs}  loss {info['loss'].mean():.4f}  valid AUC {auc.mean():.4f}"
-      )
-      print(f"{line}{runs}  best {self.best:.4f}  {elapsed:.0f} s", file=self.stream, flush=True)
+      figures = f"loss {info['loss'].mean():.4f}  valid AUC {auc.mean():.4f}"
+      line = f"{which}epoch {epoch}/{self.epochs}  {figures}  best {self.best:.4f}"
+      print(f"{line}  {elapsed:.0f} s", file=self.stream, flush=True)
+
+  def ended(self, num_runs: int) -> None:
+    """So many runs have ended, maybe before their last epoch."""
+    self.bar.n = num_runs * self.epochs
+    self.bar.refresh()
 
   def close(self) -> None:
     self.bar.close()

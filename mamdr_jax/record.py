@@ -15,7 +15,7 @@ CONFIG, METRICS, RESULT, STATE = "config.json", "metrics.jsonl", "result.json", 
 
 def write_json(path: Path, value) -> None:
   """Writes `value` in whole or not at all; arrays become lists, NaN becomes null."""
-  aside = path.with_name(path.name + ".part")
+  aside = _aside(path)
   aside.write_text(json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
   os.replace(aside, path)
 
@@ -42,6 +42,11 @@ def append_json(path: Path, value) -> None:
     os.fsync(file.fileno())
 
 
+def _aside(path: Path) -> Path:
+  """Where a file is written before it gets its name; processes that share a folder differ."""
+  return path.with_name(f"{path.name}.{os.getpid()}.part")
+
+
 def plain(value):
   """Nested dicts, tuples and arrays as JSON has them."""
   if isinstance(value, dict):
@@ -58,7 +63,7 @@ def plain(value):
 def save_tree(path: Path, tree) -> None:
   """Writes the leaves of a pytree as an `.npz`, each named by its path in the tree."""
   leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-  aside = path.with_name(path.name + ".part")
+  aside = _aside(path)
   with aside.open("wb") as file:
     np.savez(file, **{_name(p): np.asarray(leaf) for p, leaf in leaves})
   os.replace(aside, path)
@@ -89,28 +94,20 @@ def _name(path) -> str:
   return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
-def is_finished(workdir: Path, config: dict, overwrite: bool) -> bool:
-  """Whether this very experiment is finished in `workdir`.
+def holds(workdir: Path, config: dict) -> bool:
+  """Whether `workdir` holds the experiment of `config`, finished or not.
 
   Raises:
-    ValueError: another experiment is there, and `overwrite` is not set.
+    ValueError: another experiment is there.
   """
   known = workdir / CONFIG
-  if overwrite or not known.exists():
+  if not known.exists():
     return False
   if read(known) != plain(config):
     raise ValueError(
       f"{workdir} holds another experiment; choose another --workdir or pass --overwrite"
     )
-  return (workdir / RESULT).exists()
-
-
-def begin(workdir: Path, config: dict) -> None:
-  """Makes `workdir` ready for an experiment; what an unfinished one left there goes."""
-  workdir.mkdir(parents=True, exist_ok=True)
-  for name in (METRICS, RESULT, STATE):
-    (workdir / name).unlink(missing_ok=True)
-  write_json(workdir / CONFIG, config)
+  return True
 
 
 def versions() -> dict[str, str]:

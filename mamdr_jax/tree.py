@@ -22,6 +22,22 @@ def sub(a, b):
   return tree.map(jnp.subtract, a, b)
 
 
+def scale(a, factor):
+  """factor · a."""
+  return tree.map(lambda x: factor * x, a)
+
+
+def dot(a, b):
+  """⟨a, b⟩, over all leaves together: []."""
+  return sum(map(jnp.vdot, tree.leaves(a), tree.leaves(b)))
+
+
+def cosine(a, b):
+  """⟨a, b⟩ / (‖a‖ ‖b‖), 0 where one of them is 0: []."""
+  length = jnp.sqrt(dot(a, a) * dot(b, b))
+  return dot(a, b) / jnp.where(length > 0, length, 1)
+
+
 def where(condition, a, b):
   """`a` where `condition` holds, else `b`: a scalar, or [D] for leaves [D, ...]."""
   wide = lambda x: condition.reshape(condition.shape + (1,) * (x.ndim - condition.ndim))
@@ -41,6 +57,11 @@ def tile(a, num):
 def size(a):
   """Number of scalars in all leaves."""
   return sum(x.size for x in tree.leaves(a))
+
+
+def num_bytes(a):
+  """Memory that all leaves take."""
+  return sum(x.size * x.dtype.itemsize for x in tree.leaves(a))
 
 
 def noise(key, a, scale):

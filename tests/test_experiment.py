@@ -44,7 +44,8 @@ def test_result_has_the_documented_form(finished):
   for seed, run in enumerate(result["runs"]):
     assert run["seed"] == seed
     assert set(run) == {
-      *("seed", "alpha", "beta", "gamma", "epochs", "best_epoch", "valid", "test")
+      *("seed", "alpha", "beta", "gamma", "epochs", "best_epoch", "diverged", "valid", "test"),
+      "seconds",
     }
     for split in ("valid", "test"):
       assert set(run[split]) == {"auc", "mean_auc", "weighted_auc", "log_loss"}
@@ -55,8 +56,10 @@ def test_result_has_the_documented_form(finished):
 def test_workdir_has_metrics_of_every_epoch_and_a_figure(finished):
   workdir, _ = finished
   lines = [json.loads(line) for line in (workdir / record.METRICS).read_text().splitlines()]
-  assert [line["epoch"] for line in lines] == [1, 2, 3]
-  assert np.shape(lines[0]["valid"]["auc"]) == (2, 3)
+  assert [(line["run"], line["epoch"]) for line in lines] == [
+    ([run], epoch) for run in (0, 1) for epoch in (1, 2, 3)
+  ]
+  assert np.shape(lines[0]["valid"]["auc"]) == (1, 3)
   assert (workdir / "auc.png").stat().st_size > 10_000
   assert not list(workdir.glob("*.part"))
 
@@ -65,7 +68,8 @@ def test_best_state_loads_and_scores_as_reported(finished):
   workdir, result = finished
   loaded, state = experiment.load(workdir, run=1)
   test = pack(loaded.dataset, "test", 16)
-  auc = domain_auc(score(loaded.method, state, test, loaded.objective.predict), test)
+  serve = experiment.serving(loaded, state, pack(loaded.dataset, "train", 16))
+  auc = domain_auc(score(serve, test, loaded.objective.predict), test)
   np.testing.assert_allclose(auc, list(result["runs"][1]["test"]["auc"].values()), rtol=1e-6)
   shared, specific = state.shared.params, state.specific
   served = loaded.method.params(state, 2)
@@ -108,7 +112,8 @@ def test_domains_that_stop_apart(method, tmp_path):
   assert all(isinstance(run["best_epoch"], float) for run in result["runs"])
   loaded, state = experiment.load(tmp_path / "run", run=1)
   test = pack(loaded.dataset, "test", 16)
-  auc = domain_auc(score(loaded.method, state, test, loaded.objective.predict), test)
+  serve = experiment.serving(loaded, state, pack(loaded.dataset, "train", 16))
+  auc = domain_auc(score(serve, test, loaded.objective.predict), test)
   np.testing.assert_allclose(auc, list(result["runs"][1]["test"]["auc"].values()), rtol=1e-6)
   report.method_curves([tmp_path / "run"], tmp_path / "curves.png")
 

@@ -411,9 +411,14 @@ def test_star_serves_by_the_stored_moments_of_the_domain(cases, data):
     "count": np.array([len(x) for x in seen]),
   }
   assert stored["count"].tolist() == list(handmade.SIZES)
-  tables = c.params["tables"]
-  norm = tables["domain"]["norm"] | {k: v.astype(np.float32) for k, v in stored.items()}
-  params = c.params | {"tables": tables | {"domain": tables["domain"] | {"norm": norm}}}
+  settle = jax.jit(c.made.settle)
+  params = c.params
+  for d in range(4):
+    params = settle(params, data, d)
+  for name, wanted in stored.items():
+    np.testing.assert_allclose(
+      params["tables"]["domain"]["norm"][name], wanted, rtol=1e-5, atol=1e-6
+    )
   predict = jax.jit(c.made.predict)
   for t in (0, 3, 6):
     batch = minibatch(data, t)
@@ -423,6 +428,12 @@ def test_star_serves_by_the_stored_moments_of_the_domain(cases, data):
     assert (own > 1e-3) == (data.count[batch.domain] > 1)  # a domain of one minibatch is that
   # What was stored is for serving: in training the minibatch's own still count.
   close(c.made.loss(params, jax.random.key(0), c.batch), c.loss)
+
+
+@pytest.mark.parametrize("name", ["mlp", "star"])
+def test_a_model_that_does_not_normalise_has_nothing_to_settle(name, data):
+  c = case(name, data, **({"normalize": False} if name == "star" else {}))
+  assert c.made.settle(c.params, data, 0) is c.params
 
 
 def test_initial_kernels_do_not_count_domains_or_experts_as_fan():

@@ -49,17 +49,26 @@ def test_own_data(tmp_path, monkeypatch):
   assert result["config"]["data"]["user"] == "customer"
 
 
-def test_own_model(tiny, tmp_path):
+def test_own_model(tmp_path, monkeypatch):
+  """It takes the further columns of the example's data: a weight for each, and one more table."""
+  monkeypatch.chdir(tmp_path)
+  exec(example("data"), {})
   exec(example("model"), {})
+  sizes = {}
   try:
-    config = tiny("factorization", "mamdr")
-    config.model.size = 4
-    config.method.k = 1
-    result = experiment.run(config, tmp_path / "run")
+    for more in ({}, {"categorical": ("device",), "dense": ("price",)}):
+      config = configure.make("table", "factorization", "mamdr")
+      config.data.update(path="clicks.csv", user="customer", item="product", domain="shop")
+      config.data.update(label="clicked", **more)
+      config.model.size = 4
+      config.method.k = 1
+      config.epochs = 1
+      result = experiment.run(config, tmp_path / "run" / str(len(more)))
+      assert np.isfinite(result["runs"][0]["test"]["mean_auc"])
+      sizes[len(more)] = result["num_parameters"]
   finally:
     del models.MODELS["factorization"]
-  assert result["num_parameters"] == 30 * 4 + 20 * 4 + 3
-  assert np.isfinite(result["runs"][0]["test"]["mean_auc"])
+  assert sizes == {0: 50 * 4 + 40 * 4 + 3, 2: 50 * 4 + 40 * 4 + 3 + 2 * 4 + 1}
 
 
 def test_own_method(tiny, tmp_path):

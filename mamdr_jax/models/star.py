@@ -32,7 +32,8 @@ class PartitionedNorm(nn.Module):
   In training μ and σ² are the minibatch's, whose rows are all of domain d; padding has no part.
   For serving they are what the tables `mean` and `variance` hold for d, if `count` says that it
   was computed from any rows; else the minibatch's again. Gradient does not reach those tables:
-  whoever keeps a state fills them with the moments of the training rows (see `STAR.inputs`).
+  `Objective.settle` fills them with the moments of the training rows, for the parameters that
+  serve d, so that no running mean is carried along.
   """
 
   num_domains: int
@@ -90,11 +91,7 @@ class STAR(nn.Module):
     self.embed = Embed(self.vocab, self.embedding_size, domain_feature=False)
 
   def inputs(self, batch: Batch) -> Array:
-    """[B, n]: what is normalised; call as `model.apply(variables, batch, method="inputs")`.
-
-    The moments of these, over the training rows of domain d by their weight, belong in row d of
-    `mean`, `variance` and (their number) `count` in `params["tables"]["domain"]["norm"]`.
-    """
+    """[B, n]: what is normalised; see `mamdr_jax.objective.objective`."""
     return flat(self.embed(batch))
 
   @nn.compact

@@ -1,0 +1,221 @@
+"""InnerGrad: why Domain Negotiation should raise ⟨gᵢ, gⱼ⟩ (Luo et al. 2023, §IV-C, Eqs. 9-22).
+
+gᵢ and Hᵢ are gradient and Hessian of the loss of domain i at Θ, where a pass starts; the paper's
+overlined gᵢ. After a loss come its own arguments, but that `batches` has leaves [D, ...], one
+minibatch of every domain. The key is the same in every term and at every step of a pass: all of
+them are of the same D functions Lᵢ(Θ), dropout or not. A product Hᵢ v costs about two gradients
+more than gᵢ, and no Hessian is ever formed. Where tables are long, see `conflict.narrow`.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mamdr_jax import tree
+from mamdr_jax.conflict import conflict_share, cosines, domain_gradients, gram, narrow, pair_mean
+from mamdr_jax.core import Array, Batch, DomainBatches, Key, Loss, Optimizer, Params
+from mamdr_jax.descent import descend, narrowed, only
+
+Pair = tuple[Array, Array]
+
+
+def hessian_product(loss: Callable[[Params], Array], params: Params, v: Params) -> Params:
+  """H v, the derivative of the gradient of `loss` along `v`."""
+  return jax.jvp(jax.grad(loss), (params,), (v,))[1]
+
+
+def sample_pairs(key: Key, num_domains: int, num_pairs: int) -> Pair:
+  """Distinct ordered pairs (i, j), i ≠ j, drawn uniformly: each [num_pairs] int32."""
+  drawn = jax.random.permutation(key, num_domains * (num_domains - 1))[:num_pairs]
+  i, shift = jnp.divmod(drawn, num_domains - 1)
+  return i, (i + 1 + shift) % num_domains
+
+
+def inner_grad(
+  loss: Loss, params: Params, key: Key, batches: Batch, pairs: Pair | None = None
+) -> Params:
+  """InnerGrad = E(Hᵢ gⱼ), i ≠ j (Eq. 19), shaped like `params`.
+
+  It is the mean over all D (D − 1) ordered pairs, as Σᵢ Hᵢ (Σⱼ gⱼ − gᵢ) in D products; or over
+  `pairs` (i, j), each [P] int32, in P products: unbiased if they come from `sample_pairs`.
+  """
+  of = lambda i: lambda params: loss(params, key, tree.take(batches, i))
+  if pairs is None:
+    num_domains = batches.domain.size
+    total = jax.grad(lambda params: _sum(loss, params, key, batches))(params)
+    entries, count = jnp.arange(num_domains), num_domains * (num_domains - 1)
+    term = lambda i: hessian_product(of(i), params, tree.sub(total, jax.grad(of(i))(params)))
+  else:
+    entries, count = pairs, pairs[0].size
+    term = lambda pair: hessian_product(of(pair[0]), params, jax.grad(of(pair[1]))(params))
+  more = lambda products, entry: (tree.add(products, term(entry)), None)
+  products, _ = jax.lax.scan(more, tree.zeros_like(params), entries)
+  return tree.scale(products, 1 / count)
+
+
+def half_gradient_of_products(loss: Loss, params: Params, key: Key, batches: Batch) -> Params:
+  """½ ∂/∂Θ E⟨gᵢ, gⱼ⟩, i ≠ j: the right-hand side of Eq. 21, by reverse mode through gradients.
+
+  Equal to `inner_grad` by another way, at D times its memory.
+  """
+
+  def half_mean(params):
+    return 0.5 * pair_mean(gram(domain_gradients(loss, params, key, batches)))
+
+  return jax.grad(half_mean)(params)
+
+
+def dn_expansion(
+  loss: Loss, params: Params, key: Key, batches: Batch, order: Array, alpha: Array
+) -> Params:
+  """Σᵢ gᵢ − α Σᵢ Σ_{j<i} Hᵢ gⱼ (Eq. 18): what `dn_gradient` is up to O(α²).
+
+  Args:
+    order: [S] int32, entries of `batches` as the pass meets them, j < i meaning j before i. Eq. 18
+      has each domain once; where one comes again, each visit is a term of its own, and two visits
+      to one domain are a pair like any other.
+    alpha: [], inner learning rate, α.
+
+  It takes one product per entry, as the gradients met so far are summed on the way.
+  """
+
+  def meet(carry, i):
+    before, products = carry
+    gradient = jax.grad(lambda params: loss(params, key, tree.take(batches, i)))
+    g, product = jax.jvp(gradient, (params,), (before,))
+    return (tree.add(before, g), tree.add(products, product)), None
+
+  zero = tree.zeros_like(params)
+  (first, second), _ = jax.lax.scan(meet, (zero, zero), order)
+  return tree.sub(first, tree.scale(second, alpha))
+
+
+def dn_expectation(loss: Loss, params: Params, key: Key, batches: Batch, alpha: Array) -> Params:
+  """The mean of `dn_expansion` over all orders of the domains: Σᵢ gᵢ − α ½ Σ_{i≠j} Hᵢ gⱼ.
+
+  In half of the orders j is before i, so the second term is D (D − 1) / 2 times InnerGrad, a factor
+  that the paper leaves out. This is a gradient to descend on: Θ moves along +InnerGrad, up the slope
+  of E⟨gᵢ, gⱼ⟩, which is how (−InnerGrad) "increases" the products in the paper. Its objective,
+  Eq. 9, also holds the ‖gᵢ‖² of i = j; those a pass does not raise.
+  """
+  first = jax.grad(lambda params: _sum(loss, params, key, batches))(params)
+  num_pairs = batches.domain.size * (batches.domain.size - 1) / 2
+  inner = inner_grad(loss, params, key, batches)
+  return tree.sub(first, tree.scale(inner, alpha * num_pairs))
+
+
+def dn_gradient(
+  loss: Loss,
+  params: Params,
+  key: Key,
+  batches: Batch,
+  order: Array,
+  alpha: Array,
+  inner: Optimizer = optax.sgd,
+) -> Params:
+  """−(Θ̃ − Θ) / α after an actual descent along `order`, by SGD as in the derivation or `inner`."""
+  return _descended(loss, params, params, key, batches, order, alpha, inner)
+
+
+def dr_expansion(
+  loss: Loss, shared: Params, specific: Params, key: Key, batches: Batch, pair: Pair, alpha: Array
+) -> Params:
+  """gⱼ + gᵢ − α Hᵢ gⱼ (Eq. 22): what `dr_gradient` is up to O(α²).
+
+  Args:
+    shared, specific: θ_S and θᵢ, which may lack branches. Gradients are by θᵢ, at θ_S + θᵢ.
+    pair: the target i and its helper j, each [] int32; one step on the helper comes first.
+    alpha: [], inner learning rate, α.
+
+  As the order is fixed, Hᵢ gⱼ is not averaged with Hⱼ gᵢ, and is in general no gradient (Eq. 21).
+  """
+
+  def shifted(specific, key, batch):
+    return loss(tree.add(shared, specific), key, batch)
+
+  return dn_expansion(shifted, specific, key, batches, jnp.stack(pair[::-1]), alpha)
+
+
+def dr_gradient(
+  loss: Loss,
+  shared: Params,
+  specific: Params,
+  key: Key,
+  batches: Batch,
+  pair: Pair,
+  alpha: Array,
+  inner: Optimizer = optax.sgd,
+) -> Params:
+  """−(θ̃ᵢ − θᵢ) / α after an actual descent on helper and target; as for `dr_expansion`."""
+  start, order = tree.add(shared, specific), jnp.stack(pair[::-1])
+  return _descended(loss, start, specific, key, batches, order, alpha, inner)
+
+
+def held(data: DomainBatches) -> Batch:
+  """The first minibatch of every domain, frozen features looked up: leaves [D, ...]."""
+  return only(data, data.start).batch
+
+
+def conflict_probe(loss: Loss, batches: Batch, *, alpha: float = 1e-3) -> Callable:
+  """A function (key, params) -> how much the domains conflict at `params`, a dict of scalars.
+
+  Over pairs i < j, the mean `inner_product` ⟨gᵢ, gⱼ⟩, the mean `cosine`, and the `conflict_share`
+  of products below 0. And `alignment`, the cosine of −(Θ̃ − Θ)/α − Σ gᵢ with −InnerGrad, where
+  Θ̃ is the end of a DN pass of SGD over `batches` in a shuffled order: near 1, such a pass does
+  raise the products. What one order has of its own keeps it below 1, however small α.
+
+  Args:
+    loss: what is trained on; as in `descend` it sees the table rows of its minibatch only.
+    batches: leaves [D, ...], e.g. those that `held` picks. The cost is that of the rows they read.
+    alpha: inner learning rate of the pass, α.
+
+  Raises:
+    ValueError: there are fewer than two domains.
+  """
+  num_domains = batches.domain.size
+  if num_domains < 2:
+    raise ValueError(f"conflict is between domains; expected 2 or more, got {num_domains}")
+  viewed = narrowed(loss)
+
+  def loss(params, key, batch):
+    return viewed(params, jax.random.clone(key), batch)  # every term is meant to have the same one
+
+  def probe(key, params):
+    loss_key, order_key = jax.random.split(key)
+    part, read = narrow(params, batches)
+    gradients = domain_gradients(loss, part, loss_key, read)
+    products = gram(gradients)
+    order = jax.random.permutation(order_key, num_domains)
+    passed = dn_gradient(loss, part, loss_key, read, order, alpha)
+    second = tree.sub(passed, jax.tree.map(lambda leaf: leaf.sum(0), gradients))
+    return {
+      "inner_product": pair_mean(products),
+      "cosine": pair_mean(cosines(products)),
+      "conflict_share": conflict_share(products),
+      "alignment": -tree.cosine(second, inner_grad(loss, part, loss_key, read)),
+    }
+
+  return probe
+
+
+def _sum(loss, params, key, batches):
+  """Σᵢ Lᵢ(Θ): []."""
+  return jax.vmap(loss, (None, None, 0))(params, key, batches).sum()
+
+
+def _descended(loss, base, like, key, batches, order, alpha, inner):
+  """−δ / α, δ descended along `order` from 0, its loss taken at base + δ; shaped like `like`.
+
+  That is a difference of ends without its cancellation: in float32 Θ̃ − Θ, taken at the end, would
+  have lost the O(α) that the expansions are about.
+  """
+  every = jnp.arange(batches.domain.size)
+  data = DomainBatches(batches, every, jnp.ones_like(every), {})
+  tx, start = inner(alpha), tree.zeros_like(like)
+  moved, _, _ = descend(
+    key, start, tx.init(start), data, order,
+    loss=lambda params, _, batch: loss(params, key, batch), tx=tx, base=base, sparse=False,
+  )  # fmt: skip
+  return tree.scale(moved, -1 / alpha)

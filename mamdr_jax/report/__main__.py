@@ -1,0 +1,33 @@
+"""The tables and figures of experiments and studies.
+
+python -m mamdr_jax.report RUNS...              prints the tables
+python -m mamdr_jax.report RUNS... --out=DIR    writes report.md, its pictures and runs.csv
+"""
+
+import sys
+from pathlib import Path
+
+from absl import app, flags
+
+from mamdr_jax import report
+
+
+def main(workdirs: list[Path], out: Path | None, with_paper: bool) -> None:
+  if not workdirs:
+    sys.exit("error: give at least one workdir: python -m mamdr_jax.report RUNS... [--out=DIR]")
+  try:
+    if out:
+      print(*report.write_report(workdirs, out, with_paper), sep="\n")
+      return
+    results = {name: report.read(path) for name, path in report.find(workdirs).items()}
+    print(report.compose(results, report.unfinished(workdirs), with_paper), end="")
+  except (ValueError, OSError) as error:
+    sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+  OUT = flags.DEFINE_string("out", None, "Folder for report.md, its pictures and runs.csv.")
+  PAPER = flags.DEFINE_bool("paper", False, "Put the paper's values, on its own data, beside.")
+  app.run(
+    lambda argv: main([Path(x) for x in argv[1:]], OUT.value and Path(OUT.value), PAPER.value)
+  )

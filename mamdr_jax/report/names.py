@@ -1,0 +1,121 @@
+"""How tables and figures call data sets, models and methods, and which configs differ in what."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import PurePath
+
+MODELS = {
+  "mlp": "MLP", "wdl": "WDL", "neurfm": "NeurFM", "autoint": "AutoInt", "deepfm": "DeepFM",
+  "shared_bottom": "Shared-bottom", "mmoe": "MMOE", "cgc": "CGC", "ple": "PLE", "star": "Star",
+}  # fmt: skip
+METHODS = {
+  "alternate": "Alternate", "joint": "Joint", "separate": "Separate",
+  "weighted_loss": "Weighted Loss", "pcgrad": "PCGrad", "maml": "MAML", "reptile": "Reptile",
+  "mldg": "MLDG", "fish": "Fish", "domain_negotiation": "DN", "domain_regularization": "DR",
+  "mamdr": "MAMDR",
+}  # fmt: skip
+
+PLACES = ("data.root", "data.cache")  # they say where the data are, not which
+FILES = ("data.path", "data.user_features", "data.item_features")  # of these the name counts
+RUN_KEYS = ("seed", "alpha", "beta", "gamma", "sweep", "cases")  # each run has its own
+RUNNING_KEYS = ("lanes", "checkpoint_seconds", "probe_every")  # they change no result
+
+
+def model_name(model: str) -> str:
+  """What a table calls a model: "MLP" for "mlp"; one that is not the paper's keeps its name."""
+  return MODELS.get(model, model)
+
+
+def method_name(method: str) -> str:
+  """What a table calls a method: "Alternate+Finetune" for "alternate+finetune"."""
+  base, plus, _ = method.partition("+")
+  return METHODS.get(base, base) + ("+Finetune" if plus else "")
+
+
+def method_of(config: Mapping) -> str:
+  """The method of a config; DN with one minibatch per domain and round is Fish."""
+  method = config["method"]
+  if method.get("round_steps") == 1:
+    return method["name"].replace("domain_negotiation", "fish")
+  return method["name"]
+
+
+def row_name(model: str, method: str) -> str:
+  """As in Luo et al. 2023, Table V: a model that is trained alternately goes by its own name."""
+  return model_name(model) + ("" if method == "alternate" else f"+{method_name(method)}")
+
+
+def order(names, known: Mapping[str, str]) -> list[str]:
+  """Distinct names, those in `known` first and in its order; what is fine-tuned after its base."""
+  listed = list(known)
+  place = lambda name: listed.index(name) if name in listed else len(listed)
+  return sorted(dict.fromkeys(names), key=lambda name: (place(name.partition("+")[0]), "+" in name))
+
+
+def flat(config: Mapping) -> dict[str, object]:
+  """The keys of a config by dotted name."""
+  leaves = {}
+  for key, value in config.items():
+    nested = flat(value) if isinstance(value, Mapping) else {"": value}
+    leaves |= {f"{key}.{inner}".rstrip("."): leaf for inner, leaf in nested.items()}
+  return leaves
+
+
+def settings(config: Mapping) -> dict[str, object]:
+  """`flat`, without what each run has of its own and what does not change a result."""
+  kept = {k: v for k, v in flat(config).items() if k.split(".")[0] not in RUN_KEYS + RUNNING_KEYS}
+  kept = {k: v for k, v in kept.items() if k not in PLACES}
+  return {k: PurePath(v).name if v and k in FILES else v for k, v in kept.items()}
+
+
+def differing(configs: list[Mapping]) -> list[str]:
+  """Dotted names of what two `settings` both have and have different, in alphabetic order."""
+  values = {}
+  for config in configs:
+    for key, value in config.items():
+      values.setdefault(key, set()).add(json.dumps(value))
+  return sorted(key for key, distinct in values.items() if len(distinct) > 1)
+
+
+def data_names(results: Mapping[str, dict]) -> dict[str, str]:
+  """name of an experiment -> name of its data set: "amazon small", "synthetic taobao10".
+
+  Data are the same where the domains are and `config.data` is, but for places on a machine. Where
+  two that are not would have one name, what differs is added: "synthetic taobao10, conflict 0.9".
+  """
+  sections = {}  # base name -> identity -> settings
+  keys = {}
+  for name, result in results.items():
+    section = {k: v for k, v in settings(result["config"]).items() if k.startswith("data.")}
+    domains = list(result["runs"][0]["test"]["auc"])
+    keys[name] = data_name(result["config"]["data"]), json.dumps([section, domains], sort_keys=True)
+    sections.setdefault(keys[name][0], {})[keys[name][1]] = section
+  names = {}
+  for name, (base, identity) in keys.items():
+    rivals = sections[base]
+    told = differing(list(rivals.values()))
+    section = rivals[identity]
+    extra = [f"{key.removeprefix('data.')} {section[key]}" for key in told if key in section]
+    names[name] = ", ".join([base, *extra])
+  # Domains or keys that only one of them has leave no value to tell them apart: number those.
+  for label in set(names.values()):
+    same = list(dict.fromkeys(keys[n] for n, known in names.items() if known == label))
+    for name in [n for n, known in names.items() if known == label and len(same) > 1]:
+      names[name] = f"{label} ({same.index(keys[name]) + 1})"
+  return names
+
+
+def data_name(data: Mapping) -> str:
+  """How a table calls a data set by itself: "amazon small", "synthetic taobao10"."""
+  which = data.get("domains") or data.get("preset") or data.get("num_domains") or ""
+  if data.get("path"):
+    which = PurePath(data["path"]).stem
+  if isinstance(which, list | tuple):
+    which = ",".join(map(str, which))
+  return f"{data['name']} {which}".strip()
+
+
+def slug(name: str) -> str:
+  """A name as part of that of a file."""
+  return re.sub(r"[^A-Za-z0-9.+-]+", "_", name).strip("_")

@@ -1,0 +1,57 @@
+"""Every run as a line of one flat table."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from mamdr_jax.report import names
+from mamdr_jax.report.files import write_aside
+from mamdr_jax.report.results import RATES, diverged
+
+NAMES = ("data.name", "model.name", "method.name", "method.k")  # columns of their own
+
+
+def write_runs(results: Mapping[str, dict], path: Path) -> None:
+  """Writes a CSV file with a line a run, in whole or not at all.
+
+  Args:
+    results: name of an experiment -> what its `result.json` holds, or `files.read` gives.
+    path: the file. Its columns: the experiment, data set, model, method and k; the config keys
+      in which two experiments differ, as on the command line, `config.l2`; the run's own figures,
+      AUC per domain last. `seconds` are the run's own, or else those of its whole experiment.
+      What a run does not have is empty.
+  """
+  data = names.data_names(results)
+  configs = {name: names.settings(result["config"]) for name, result in results.items()}
+  keys = [key for key in names.differing(list(configs.values())) if key not in NAMES]
+  rows = [
+    _identity(name, data[name], configs[name], keys) | _figures(run, result)
+    for name, result in results.items()
+    for run in result["runs"]
+  ]
+  columns = list(dict.fromkeys(column for row in rows for column in row))
+  domains = [column for column in columns if column.startswith("test_auc/")]
+  columns = [column for column in columns if column not in domains] + domains
+
+  def write(aside):
+    with aside.open("w", newline="") as file:
+      writer = csv.DictWriter(file, columns, restval="")
+      writer.writeheader()
+      writer.writerows(rows)
+
+  write_aside(Path(path), write)
+
+
+def _identity(name: str, data: str, config: Mapping, keys: list[str]) -> dict:
+  row = {"experiment": name, "data": data}
+  row |= {"model": config["model.name"], "method": config["method.name"]}
+  return row | {"k": config.get("method.k")} | {f"config.{key}": config.get(key) for key in keys}
+
+
+def _figures(run: Mapping, result: Mapping) -> dict:
+  row = {key: run[key] for key in ("seed", *RATES, "epochs", "best_epoch")}
+  row |= {"diverged": str(diverged(run)).lower(), "passes": run.get("passes")}
+  row |= {"seconds": run.get("seconds", result.get("seconds"))}
+  row |= {"valid_mean_auc": run["valid"]["mean_auc"], "test_mean_auc": run["test"]["mean_auc"]}
+  row |= {f"test_{key}": run["test"][key] for key in ("weighted_auc", "log_loss")}
+  return row | {f"test_auc/{domain}": auc for domain, auc in run["test"]["auc"].items()}
