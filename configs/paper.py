@@ -63,11 +63,8 @@ def get_config(arg: str = ""):
   if scale not in ("small", "full"):
     raise ValueError(f"unknown scale {scale!r}; choose small or full")
   small = scale == "small"
-  data, _, group = name.partition("-")
-  config = configure.make(data, "mlp", "alternate")
-  if group:
-    key = {"synthetic": "preset", "taobao": "num_domains"}.get(data, "domains")
-    config.data[key] = int(group) if data == "taobao" else group
+  config = configure.make(name, "mlp", "alternate")
+  data = config.data.name
   config.update(epochs=30 if small else 100, patience=6 if small else 15)
   config.sweep.seed = (0, 1, 2) if small else (0, 1, 2, 3, 4)
   if data == "synthetic":

@@ -17,6 +17,8 @@ from mamdr_jax.methods import METHODS
 from mamdr_jax.methods.finetune import finetuned
 from mamdr_jax.models import MODELS
 
+# The argument of a data set that says which domains.
+GROUPS = {"synthetic": "preset", "amazon": "domains", "taobao": "num_domains"}
 # Constructor arguments that come from elsewhere than the constructor's own section.
 MISSING = dataclasses.MISSING
 SUPPLIED = {"vocab", "parent", "name", "loss", "inner", "outer", "shared", "specific_inner"}
@@ -26,8 +28,8 @@ def make(data: str, model: str, method: str) -> ml_collections.ConfigDict:
   """The config of one experiment, its keys locked, with every default.
 
   Args:
-    data, model, method: keys of `DATASETS`, `MODELS`, `METHODS`; a method may be followed by
-      `+finetune`.
+    data, model, method: keys of `DATASETS`, `MODELS`, `METHODS`; data may be followed by a group
+      of domains, `amazon-small`, `synthetic-taobao30`, and a method by `+finetune`.
 
   Returns:
     `config.data`, `config.model` and `config.method` hold a `name` and what its constructor
@@ -37,7 +39,12 @@ def make(data: str, model: str, method: str) -> ml_collections.ConfigDict:
     ValueError: an unknown name.
   """
   config = ml_collections.ConfigDict()
+  data, _, group = data.partition("-")
   config.data = named(DATASETS, "data set", data)
+  if group:
+    if data not in GROUPS:
+      raise ValueError(f"data set {data!r} has no groups; choose one of {', '.join(GROUPS)}")
+    config.data[GROUPS[data]] = int(group) if data == "taobao" else group
   config.model = named(MODELS, "model", model)
   config.method = named(METHODS, "method", method)
   config.inner = {"name": "adam", "options": ()}  # options: (("b1", 0.8), ...)

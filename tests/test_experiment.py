@@ -83,6 +83,22 @@ def test_finished_experiment_is_not_run_again(finished, capsys):
   assert "nothing was run" in capsys.readouterr().err
 
 
+def test_conflict_is_measured_every_few_epochs_if_asked(finished, tmp_path, capsys):
+  """The metrics get it; nothing else changes."""
+  workdir, result = finished
+  config = tiny(**{"sweep.seed": (0, 1), "probe_every": 2})
+  probed = experiment.run(config, tmp_path / "run")
+  assert "probes took" in capsys.readouterr().err
+  lines = [json.loads(line) for line in (tmp_path / "run" / record.METRICS).open()]
+  assert [line["epoch"] for line in lines if "probe" in line] == [2, 2]
+  for line in lines[1::3]:
+    assert set(line["probe"]) >= {
+      *("inner_product", "cosine", "conflict_share", "alignment", "seconds")
+    }
+    assert all(np.isfinite(value).all() for value in line["probe"].values())
+  assert [r["test"] for r in probed["runs"]] == [r["test"] for r in result["runs"]]
+
+
 def test_another_experiment_is_not_overwritten(finished):
   workdir, _ = finished
   with pytest.raises(ValueError, match="holds another experiment"):

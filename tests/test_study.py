@@ -15,11 +15,15 @@ from mamdr_jax import configure, experiment, record, resume, study
 ROOT = Path(__file__).parents[1]
 
 
-def paper(argument):
-  spec = importlib.util.spec_from_file_location("paper", ROOT / "configs" / "paper.py")
+def config_of(path, argument=""):
+  spec = importlib.util.spec_from_file_location(path.stem, path)
   module = importlib.util.module_from_spec(spec)
   spec.loader.exec_module(module)
   return module.get_config(argument)
+
+
+def paper(argument):
+  return config_of(ROOT / "configs" / "paper.py", argument)
 
 
 def lines(workdir):
@@ -103,8 +107,20 @@ def test_the_papers_studies_give_every_method_the_same_trials(name, scale):
 def test_the_papers_studies_take_any_data(data):
   for name, number in (("figure8", 5), ("figure9", 1)):
     assert len(study.cases(paper(f"{name},{data}"))) == number
+  with pytest.raises(ValueError, match="data set 'table' has no groups; choose one of synthetic"):
+    paper("table5,table-10")
   with pytest.raises(ValueError, match="unknown study 'table4'; choose one of table5"):
     paper(f"table4,{data}")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=lambda p: p.stem)
+def test_every_config_stands_without_an_argument_and_is_locked(path):
+  config = config_of(path)
+  assert config.is_locked and study.cases(config)
+  if path.stem == "fish":
+    assert (config.method.name, config.method.round_steps) == ("domain_negotiation", 1)
+  if path.stem == "star_released":
+    assert not (config.model.normalize or config.model.auxiliary or config.model.dropout)
 
 
 class Interrupted(Exception):

@@ -11,7 +11,7 @@ from mamdr_jax import tree
 from mamdr_jax.core import Hparams, Method
 from mamdr_jax.methods import METHODS
 from mamdr_jax.metrics import summary
-from mamdr_jax.train import fit, score
+from mamdr_jax.train import fit, rung, score
 
 ALPHA = [0.05, 0.3, 0.8, 0.3]
 GAMMA = [0.9, 0.5, 0.1, 0.0]  # the last run is the second with another γ
@@ -79,6 +79,11 @@ def test_results_do_not_depend_on_lanes_nor_on_a_neighbour(swept, diverged):
     handmade.assert_trees_close(told[r], told_alone[r], rtol=1e-4, atol=1e-5)
 
 
+def test_groups_of_any_size_side_by_side_give_the_same_bits(train, valid):
+  two, four = (fitted(train, valid, keys(), sweep(ALPHA, GAMMA), lanes=n)[0] for n in (2, 4))
+  handmade.assert_trees_equal(two, four)
+
+
 def test_a_run_that_diverges_stops_and_keeps_a_finite_state(diverged):
   runs, told = diverged
   np.testing.assert_array_equal(runs.stopped, [False, True, False, False])
@@ -128,11 +133,16 @@ LAST = {"falls": 4, "falls later": 5, "stands still": 3, "diverges": 3}
 BEST = {"falls": 2, "falls later": 3, "stands still": 1, "diverges": 2, "recovers in time": 5}
 
 
-@pytest.mark.parametrize("lanes", [1, 4, 6])
+# Epochs that are computed: side by side, what has stopped goes on until half of a group has.
+COMPUTED = {1: sum(LAST.get(name, 6) for name in CURVES), 4: 12 + 15, 6: 4 * 6 + 3 + 2}
+
+
+@pytest.mark.parametrize("lanes", COMPUTED)
 def test_a_run_stops_when_its_patience_is_over_and_keeps_its_best_state(train, lanes):
-  curves = jnp.array(list(CURVES.values()))
+  curves, computed = jnp.array(list(CURVES.values())), []
 
   def epoch(key, state, data, hparams):
+    jax.debug.callback(lambda _: computed.append(1), hparams.alpha)
     curve, number = curves[hparams.alpha.astype(int)], state["epochs"] + 1
     return {"epochs": number, "quality": curve[number - 1]}, {}
 
@@ -157,6 +167,8 @@ def test_a_run_stops_when_its_patience_is_over_and_keeps_its_best_state(train, l
   )
   last = np.array([LAST.get(name, 6) for name in CURVES])
   best = np.array([BEST.get(name, 6) for name in CURVES])
+  jax.effects_barrier()
+  assert len(computed) == COMPUTED[lanes]
   np.testing.assert_array_equal(runs.epochs, last)
   np.testing.assert_array_equal(runs.state["epochs"], last)  # none has moved since
   np.testing.assert_array_equal(runs.stopped, [name in LAST for name in CURVES])
@@ -171,6 +183,14 @@ def test_a_run_stops_when_its_patience_is_over_and_keeps_its_best_state(train, l
     np.testing.assert_array_equal(np.isnan(auc), np.isnan(curve[: last[r]]))
   for r, epochs in by_run(told).items():
     assert [epoch for epoch, _ in epochs] == list(range(1, last[r] + 1))
+
+
+def test_few_sizes_occur_as_runs_stop():
+  sizes = [rung(going, 100) for going in range(100, 0, -1)]
+  assert sorted(set(sizes)) == [1, 2, 4, 7, 13, 25, 50, 100]
+  assert all(
+    going <= size < 2 * going + 1 for going, size in zip(range(100, 0, -1), sizes, strict=True)
+  )
 
 
 def follow(curves, begun_at=0):
