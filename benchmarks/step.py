@@ -9,14 +9,14 @@
 """
 
 import itertools
-import time
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
-from mamdr_jax.core import Batch, DomainBatches
+from benchmarks.timing import best_of, carried, random_batches, random_features
+from mamdr_jax import tree
 from mamdr_jax.descent import descend, minibatch, pull
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
@@ -35,9 +35,9 @@ def main() -> None:
 
 def table_lengths(lengths: tuple[int, ...]) -> list[list]:
   """Times the inner and outer step of DN with Adam at each length, lengths interleaved."""
-  cases = [_case({"user": n, "item": 10_000}, {}) for n in lengths]
-  inner = np.min([[_seconds(run) / STEPS for run, _ in cases] for _ in range(REPEATS)], axis=0)
-  outer = np.min([[_seconds(step) for _, step in cases] for _ in range(REPEATS)], axis=0)
+  cases = [case({"user": n, "item": 10_000}, {}) for n in lengths]
+  inner = best_of([run for run, _ in cases], REPEATS) / STEPS
+  outer = best_of([step for _, step in cases], REPEATS)
   return [
     [f"{n:,}", f"{1e3 * i:.2f}", f"{i / inner[0]:.2f}", f"{1e3 * o:.0f}"]
     for n, i, o in zip(lengths, inner, outer, strict=True)
@@ -46,9 +46,8 @@ def table_lengths(lengths: tuple[int, ...]) -> list[list]:
 
 def throughput() -> list[list]:
   """GFLOP/s of a step on frozen features, counting its matrix products only, and of the machine."""
-  frozen = {field: jnp.asarray(np.random.default_rng(0).normal(size=(10_000, SIZE)), jnp.float32)
-            for field in ("user", "item")}  # fmt: skip
-  run, _ = _case({"user": 10_000, "item": 10_000}, frozen)
+  frozen = random_features(("user", "item"), 10_000, SIZE)
+  run, _ = case({"user": 10_000, "item": 10_000}, frozen)
   widths = (3 * SIZE, 256, 128, 64, 1)
   products = [a * b for a, b in itertools.pairwise(widths)]
   # Forward, gradient of the weights, gradient of the inputs; of the first layer's inputs only the
@@ -56,10 +55,8 @@ def throughput() -> list[list]:
   flops = 2 * BATCH * 3 * sum(products)
   square = jnp.asarray(np.random.default_rng(0).normal(size=(2048, 2048)), jnp.float32)
   product = jax.jit(jnp.dot)
-  both = [
-    (_seconds(run) / STEPS, _seconds(lambda: product(square, square))) for _ in range(REPEATS)
-  ]
-  step, whole = np.min(both, axis=0)
+  jax.block_until_ready(product(square, square))
+  step, whole = best_of([run, lambda: product(square, square)], REPEATS) / (STEPS, 1)
   achieved, possible = flops / step / 1e9, 2 * 2048**3 / whole / 1e9
   return [
     ["inner step of DN, frozen features", f"{achieved:.0f}", f"{1e3 * step:.2f}"],
@@ -68,42 +65,24 @@ def throughput() -> list[list]:
   ]
 
 
-def _case(num_ids: dict[str, int], frozen: dict):
+def case(num_ids: dict[str, int], frozen: dict):
   """(STEPS inner steps, one outer step) of DN on random rows, both ready to be timed."""
-  rng = np.random.default_rng(0)
-  shape = STEPS, BATCH
-  ids = {f: jnp.asarray(rng.integers(0, n, shape), jnp.int32) for f, n in num_ids.items()}
-  label = jnp.asarray(rng.random(shape) < 0.3, jnp.float32)
-  batch = Batch(ids, {}, label, jnp.ones(shape), jnp.zeros(STEPS, jnp.int32))
-  data = DomainBatches(batch, jnp.array([0]), jnp.array([STEPS]), frozen)
+  data = random_batches(num_ids, 1, STEPS, BATCH, frozen)
   vocab = {field: n for field, n in num_ids.items() if field not in frozen} | {"domain": 10}
   goal = objective(MODELS["mlp"](vocab=vocab, embedding_size=SIZE))
   tx, outer = optax.adam(1e-3), optax.sgd(0.1)
   params = goal.init(jax.random.key(0), minibatch(data, 0))
   order = jnp.arange(STEPS)
 
-  # Donated, as `fit` does: the tables are updated where they lie.
-  def inner(params, opt_state):
-    return descend(jax.random.key(1), params, opt_state, data, order, loss=goal.loss, tx=tx)[:2]
+  def inner(state):
+    return descend(jax.random.key(1), *state, data, order, loss=goal.loss, tx=tx)[:2]
 
-  inner = jax.jit(inner, donate_argnums=(0, 1))
-  state = [inner(params, tx.init(params))]
-  start = jax.tree.map(jnp.copy, state[0][0])
-  outer_step = jax.jit(lambda start, end: pull(start, end, outer.init(start), outer)[0])
-
-  def run():
-    state[0] = inner(*state[0])
-    return state[0]
-
-  step = lambda: outer_step(start, state[0][0])
-  jax.block_until_ready((run(), step()))
+  run = carried(inner, (params, tx.init(params)))
+  start, end = (tree.copy(run()[0]) for _ in range(2))
+  pulled = jax.jit(lambda start, end: pull(start, end, outer.init(start), outer)[0])
+  step = lambda: pulled(start, end)
+  jax.block_until_ready(step())
   return run, step
-
-
-def _seconds(run) -> float:
-  start = time.perf_counter()
-  jax.block_until_ready(run())
-  return time.perf_counter() - start
 
 
 if __name__ == "__main__":

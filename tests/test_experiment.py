@@ -85,7 +85,7 @@ def test_finished_experiment_is_not_run_again(finished, capsys):
 
 def test_conflict_is_measured_every_few_epochs_if_asked(finished, tmp_path, capsys):
   """The metrics get it; nothing else changes."""
-  workdir, result = finished
+  _, result = finished
   config = tiny(**{"sweep.seed": (0, 1), "probe_every": 2})
   probed = experiment.run(config, tmp_path / "run")
   assert "probes took" in capsys.readouterr().err

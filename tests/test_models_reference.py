@@ -193,7 +193,7 @@ def autoint(p, batch, b, domain=True):
   e = fields(p, batch, b, domain)
   deep = stack(p, "Hidden_0", 2, np.concatenate(e))
   for layer in ("Interact_0", "Interact_1"):
-    w = {name: p["net"][layer][name]["kernel"] for name in ("query", "key", "value", "residual")}
+    w = p["net"][layer]
     interacted = []
     for i in range(len(e)):
       heads = []

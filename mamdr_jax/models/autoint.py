@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from mamdr_jax.core import Array, Batch
-from mamdr_jax.models.layers import Embed, Hidden, Logit, flat
+from mamdr_jax.models.layers import Embed, Hidden, Logit, fan_in, flat
 
 
 class Interact(nn.Module):
@@ -20,13 +20,16 @@ class Interact(nn.Module):
 
   @nn.compact
   def __call__(self, vectors: Array) -> Array:
-    size = self.num_heads * self.head_size
-    project = lambda name: nn.Dense(size, use_bias=False, name=name)(vectors)
-    heads = lambda x: x.reshape(*x.shape[:2], self.num_heads, self.head_size)
-    query, key, value = (heads(project(name)) for name in ("query", "key", "value"))
-    weights = nn.softmax(jnp.einsum("bfhk,bghk->bhfg", query, key))
-    attended = jnp.einsum("bhfg,bghk->bfhk", weights, value)
-    return nn.relu(attended.reshape(*vectors.shape[:2], size) + project("residual"))
+    num_rows, num_fields, width = vectors.shape
+    shape = width, self.num_heads * self.head_size
+    names = "query", "key", "value", "residual"
+    kernel = jnp.concatenate([self.param(name, fan_in, shape) for name in names], axis=1)
+    projected = (vectors.reshape(-1, width) @ kernel).reshape(num_rows, num_fields, -1)
+    query, key, value, residual = jnp.split(projected, 4, axis=-1)
+    # Sums over a head are one product with [H k, H]: XLA is slow at B H products of F x k.
+    head = jnp.repeat(jnp.eye(self.num_heads), self.head_size, axis=0)
+    weights = nn.softmax((query[:, :, None] * key[:, None]) @ head, axis=2)  # [B, F, F, H]
+    return nn.relu(((weights @ head.T) * value[:, None]).sum(2) + residual)
 
 
 class AutoInt(nn.Module):
