@@ -95,10 +95,10 @@ def dn_expansion(
 def dn_expectation(loss: Loss, params: Params, key: Key, batches: Batch, alpha: Array) -> Params:
   """The mean of `dn_expansion` over all orders of the domains: Σᵢ gᵢ − α ½ Σ_{i≠j} Hᵢ gⱼ.
 
-  In half of the orders j is before i, so the second term is D (D − 1) / 2 times InnerGrad, a factor
-  that the paper leaves out. This is a gradient to descend on: Θ moves along +InnerGrad, up the slope
-  of E⟨gᵢ, gⱼ⟩, which is how (−InnerGrad) "increases" the products in the paper. Its objective,
-  Eq. 9, also holds the ‖gᵢ‖² of i = j; those a pass does not raise.
+  In half of the orders j is before i, so the second term is D (D − 1) / 2 times InnerGrad, a
+  factor that the paper leaves out. This is a gradient to descend on: Θ moves along +InnerGrad, up
+  the slope of E⟨gᵢ, gⱼ⟩, which is how (−InnerGrad) "increases" the products in the paper. Its
+  objective, Eq. 9, also holds the ‖gᵢ‖² of i = j; those a pass does not raise.
   """
   first = jax.grad(lambda params: _sum(loss, params, key, batches))(params)
   num_pairs = batches.domain.size * (batches.domain.size - 1) / 2
