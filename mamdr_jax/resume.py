@@ -88,8 +88,11 @@ def keep_metrics(workdir: Path) -> None:
 
 def finish(workdir: Path, result: dict) -> None:
   """Gathers the best states, writes the result, and removes what was for going on."""
-  files = [np.load(_of_run(workdir, run, ".npz")) for run in range(len(result["runs"]))]
-  best = {name: np.stack([file[name] for file in files]) for name in files[0].files}
+  states = []
+  for run in range(len(result["runs"])):
+    with np.load(_of_run(workdir, run, ".npz")) as arrays:
+      states.append(dict(arrays))
+  best = jax.tree.map(lambda *leaves: np.stack(leaves), *states)
   record.save_tree(workdir / record.STATE, best)
   record.write_json(workdir / record.RESULT, result)
   shutil.rmtree(workdir / FOLDER)

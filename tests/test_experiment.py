@@ -89,7 +89,8 @@ def test_conflict_is_measured_every_few_epochs_if_asked(finished, tmp_path, caps
   config = tiny(**{"sweep.seed": (0, 1), "probe_every": 2})
   probed = experiment.run(config, tmp_path / "run")
   assert "probes took" in capsys.readouterr().err
-  lines = [json.loads(line) for line in (tmp_path / "run" / record.METRICS).open()]
+  written = (tmp_path / "run" / record.METRICS).read_text().splitlines()
+  lines = [json.loads(line) for line in written]
   assert [line["epoch"] for line in lines if "probe" in line] == [2, 2]
   for line in lines[1::3]:
     assert set(line["probe"]) >= {
