@@ -21,7 +21,7 @@ from mamdr_jax.objective import objective
 from mamdr_jax.record import device
 from mamdr_jax.report import markdown
 
-BATCH, SIZE, NUM_IDS, STEPS, REPEATS = 1024, 128, 10_000, 50, 7
+BATCH, SIZE, NUM_IDS, STEPS, REPEATS = 1024, 128, 10_000, 20, 5
 FEW, MANY = 10, 100  # domains
 
 
