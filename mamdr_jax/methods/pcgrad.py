@@ -52,8 +52,8 @@ def pcgrad(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
     g ← gᵢ;  for j ≠ i in random order: if ⟨g, gⱼ⟩ < 0: g ← g − ⟨g, gⱼ⟩ / ‖gⱼ‖² gⱼ;  θ ← θ − α Σ g.
 
   An epoch has ⌈T / D⌉ steps, as many gradients as a pass: small domains come over again, large
-  ones leave minibatches out (see `rounds`). Its D gradients are spread over
-  the rows of all D minibatches: memory of a step is quadratic in D, its D² inner products cost more.
+  ones leave minibatches out (see `rounds`). The D gradients of a step are spread over the rows of
+  all its D minibatches: its memory is quadratic in D, and its D² inner products cost more.
 
   Args:
     loss: what to descend on.
