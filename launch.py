@@ -20,11 +20,8 @@ def main(argv: list[str]) -> None:
   if len(argv) > 1:
     sys.exit(f"error: unexpected argument {argv[1]!r}; flags look like --config.alpha=0.01")
   logging.set_verbosity(logging.WARNING)
-  from mamdr_jax import (  # after the flags, so that a bad one fails at once
-    experiment,
-    report,
-    study,
-  )
+  # Imported after the flags, so that a bad one fails at once.
+  from mamdr_jax import experiment, report, study
 
   config, workdir = FLAGS.config, Path(FLAGS.workdir)
   try:

@@ -200,9 +200,9 @@ def lanes_that_fit(num_runs: int, num_bytes: int) -> int:
   return lanes
 
 
-def start(experiment: Experiment, train: DomainBatches, seed: int = 0):
+def start(experiment: Experiment, train: DomainBatches):
   """(parameters, state of the method) before the first epoch."""
-  params = experiment.objective.init(jax.random.key(seed), minibatch(train, 0))
+  params = experiment.objective.init(jax.random.key(0), minibatch(train, 0))
   return params, experiment.method.init(params, train.start.size)
 
 

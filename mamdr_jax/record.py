@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 import flax
@@ -15,9 +16,8 @@ CONFIG, METRICS, RESULT, STATE = "config.json", "metrics.jsonl", "result.json", 
 
 def write_json(path: Path, value) -> None:
   """Writes `value` in whole or not at all; arrays become lists, NaN becomes null."""
-  aside = _aside(path)
-  aside.write_text(json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
-  os.replace(aside, path)
+  text = json.dumps(plain(value), indent=2, allow_nan=False) + "\n"
+  write_aside(path, lambda aside: aside.write_text(text))
 
 
 def read(path: Path):
@@ -42,9 +42,14 @@ def append_json(path: Path, value) -> None:
     os.fsync(file.fileno())
 
 
-def _aside(path: Path) -> Path:
-  """Where a file is written before it gets its name; processes that share a folder differ."""
-  return path.with_name(f"{path.name}.{os.getpid()}.part")
+def write_aside(path: Path, write: Callable[[Path], object]) -> None:
+  """Has `write` fill a file beside `path`, and renames it: `path` is never half-written.
+
+  Processes that share a folder do not meet in that file.
+  """
+  aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+  write(aside)
+  os.replace(aside, path)
 
 
 def plain(value):
@@ -63,10 +68,13 @@ def plain(value):
 def save_tree(path: Path, tree) -> None:
   """Writes the leaves of a pytree as an `.npz`, each named by its path in the tree."""
   leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-  aside = _aside(path)
-  with aside.open("wb") as file:
-    np.savez(file, **{_name(p): np.asarray(leaf) for p, leaf in leaves})
-  os.replace(aside, path)
+  arrays = {_name(p): np.asarray(leaf) for p, leaf in leaves}
+
+  def write(aside):
+    with aside.open("wb") as file:
+      np.savez(file, **arrays)
+
+  write_aside(path, write)
 
 
 def load_tree(path: Path, like):

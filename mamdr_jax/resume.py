@@ -5,7 +5,6 @@ group of runs that is training, as it stood at its last checkpoint.
 """
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -81,9 +80,8 @@ def keep_metrics(workdir: Path) -> None:
     return runs <= set(finished) or (begun and runs <= set(begun[0]) and line["epoch"] <= begun[2])
 
   whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-  aside = path.with_name(path.name + ".part")
-  aside.write_text("".join(line for line in whole if stays(json.loads(line))))
-  os.replace(aside, path)
+  kept = "".join(line for line in whole if stays(json.loads(line)))
+  record.write_aside(path, lambda aside: aside.write_text(kept))
 
 
 def finish(workdir: Path, result: dict) -> None:

@@ -74,10 +74,8 @@ def run(
     if described not in datasets:
       datasets = {described: experiment.read_data(case)}  # one at a time in memory
     experiment.run(case, workdir / name, overwrite, datasets[described])
-  finished = {name for name in every if (workdir / name / record.RESULT).exists()}
-  results = {
-    name: record.read(workdir / name / record.RESULT) for name in every if name in finished
-  }
+  paths = {name: workdir / name / record.RESULT for name in every}
+  results = {name: record.read(path) for name, path in paths.items() if path.exists()}
   report.write_runs(results, workdir / "runs.csv")
   return results
 

@@ -200,7 +200,6 @@ def sweep(
 
   rest = np.arange(num_runs) if begun is None else np.setdiff1d(np.arange(num_runs), begun[0])
   groups = np.array_split(rest, -(-rest.size // lanes)) if rest.size else []
-  groups = [index for index in groups if index.size]
   for index in groups if begun is None else [begun[0], *groups]:
     if begun is not None and index is begun[0]:
       group = restored(*begun)

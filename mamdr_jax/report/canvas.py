@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.ticker import MaxNLocator
 
-from mamdr_jax.report.files import write_aside
+from mamdr_jax.record import write_aside
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

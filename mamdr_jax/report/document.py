@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from mamdr_jax.record import write_aside
 from mamdr_jax.report import comparison, files, names, sweeps
 from mamdr_jax.report.cells import Cell, by_data, by_model, choose
 from mamdr_jax.report.curves import learning_curves, method_curves
@@ -54,7 +55,7 @@ def write_report(workdirs: Iterable[Path], out: Path, with_paper: bool = False) 
     text += "\n"
     pictures += [path for _, path in drawn]
   written = [out / "report.md", out / "runs.csv"]
-  files.write_aside(written[0], lambda aside: aside.write_text(text))
+  write_aside(written[0], lambda aside: aside.write_text(text))
   write_runs(results, written[1])
   return written + pictures
 

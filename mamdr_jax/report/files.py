@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -93,10 +93,3 @@ def read_metrics(workdir: Path, num_runs: int) -> list[dict]:
       raise ValueError(f"{path}, line {number}: expected runs 0 to {num_runs - 1} of an epoch")
     lines.append(line)
   return lines
-
-
-def write_aside(path: Path, write: Callable[[Path], object]) -> None:
-  """Has `write` fill a file beside `path`, and renames it: `path` is never half-written."""
-  aside = path.with_name(path.name + ".part")
-  write(aside)
-  os.replace(aside, path)

@@ -4,8 +4,8 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
+from mamdr_jax.record import write_aside
 from mamdr_jax.report import names
-from mamdr_jax.report.files import write_aside
 from mamdr_jax.report.results import RATES, diverged
 
 NAMES = ("data.name", "model.name", "method.name", "method.k")  # columns of their own
