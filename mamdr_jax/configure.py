@@ -88,10 +88,19 @@ def construct(table: dict, what: str, section: ml_collections.ConfigDict, **supp
   """Calls the constructor that `section` names with what `section` holds.
 
   Raises:
-    ValueError: the name is unknown, or something that has no default was not given.
+    ValueError: the name is unknown, the section was made for another, or something that has no
+      default was not given.
   """
   constructor = choose(table, what, section.name)
-  for argument, (default, _) in _arguments(constructor).items():
+  arguments = _arguments(constructor)
+  odd = sorted({"name", *arguments} ^ set(section))
+  if odd:
+    raise ValueError(
+      f"{what} {section.name!r} takes {', '.join(arguments) or 'no arguments'}, and the config was"
+      f" made for another (they differ in {', '.join(odd)}): name it where the config is made, as in"
+      f" --config=configs/FILE.py:DATA,MODEL,METHOD"
+    )
+  for argument, (default, _) in arguments.items():
     if default is MISSING and section[argument] is None:
       raise ValueError(f"{what} {section.name!r} needs {argument!r}: --config.*.{argument}=...")
   given = {name: value for name, value in section.items() if name != "name"}

@@ -185,6 +185,7 @@ def sweep(
       rates = Hparams(*(rate[which] for rate in hparams))
       runs, info = step(runs, keys[which], rates, train, valid)
       if probe and epoch % probe_every == 0:
+        jax.block_until_ready(runs)  # the epoch's time is not the probe's
         asked = time.monotonic()
         seen = jax.block_until_ready(look(runs, keys[which]))
         info["probe"] = seen | {"seconds": np.full(which.size, time.monotonic() - asked)}

@@ -175,6 +175,14 @@ def test_missing_argument_is_named():
     experiment.build(config)
 
 
+@pytest.mark.parametrize("changes", [{"method.name": "reptile"}, {"model.name": "mmoe"}])
+def test_a_section_that_was_made_for_another_name_is_refused(changes):
+  config = tiny()
+  config.update_from_flattened_dict(changes)
+  with pytest.raises(ValueError, match=r"made for another .*:DATA,MODEL,METHOD"):
+    experiment.build(config)
+
+
 def test_grid_is_the_product_of_what_is_swept():
   config = tiny(**{"sweep.seed": (0, 1), "sweep.alpha": (0.1, 0.01), "beta": 0.5})
   points = [(p["seed"], p["alpha"], p["beta"]) for p in experiment.grid(config)]
