@@ -15,7 +15,7 @@ figure9  DN over α × β (Figure 9)
 
 Each method has the same number of trials of its rates, and every trial the same seeds; validation
 AUC, its mean over seeds, chooses. The third part of the argument is the scale: `small`, for a
-laptop (two trials, narrow layers, d = 32; results/ says how long), or `full`, with
+laptop (two trials, three seeds, narrow layers, d = 32; results/ says how long), or `full`, with
 the sizes of §V-C, nine trials and five seeds. `--only='star/*'` runs some of the cases, so that
 processes can share a workdir.
 """
@@ -77,8 +77,7 @@ def get_config(arg: str = ""):
   if small:
     config.model.update(embedding_size=32, hidden=(128, 64))
   rates = TRAINED if data in ("amazon", "table") else FROZEN
-  cases = STUDIES[study](rates, scale)
-  config.cases = tuple((name, tuple(changes.items())) for name, changes in cases.items())
+  config.cases = configure.cases(STUDIES[study](rates, scale))
   return config
 
 

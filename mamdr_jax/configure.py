@@ -97,8 +97,8 @@ def construct(table: dict, what: str, section: ml_collections.ConfigDict, **supp
   if odd:
     raise ValueError(
       f"{what} {section.name!r} takes {', '.join(arguments) or 'no arguments'}, and the config was"
-      f" made for another (they differ in {', '.join(odd)}): name it where the config is made, as in"
-      f" --config=configs/FILE.py:DATA,MODEL,METHOD"
+      f" made for another (they differ in {', '.join(odd)}): name it where the config is made,"
+      f" as in --config=configs/FILE.py:DATA,MODEL,METHOD"
     )
   for argument, (default, _) in arguments.items():
     if default is MISSING and section[argument] is None:
@@ -154,6 +154,11 @@ def vary(config: ml_collections.ConfigDict, changes: dict) -> ml_collections.Con
     except (KeyError, TypeError, AttributeError) as error:
       raise ValueError(f"{key}={value!r}: {str(error).splitlines()[0]}") from None
   return config
+
+
+def cases(changes: dict[str, dict]) -> tuple:
+  """case -> what it changes (`vary`), in the form of `config.cases`."""
+  return tuple((name, tuple(of.items())) for name, of in changes.items())
 
 
 def choose(table: dict, what: str, name: str):

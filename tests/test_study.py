@@ -103,6 +103,21 @@ def test_the_papers_studies_give_every_method_the_same_trials(name, scale):
   assert len(made) == {"table5": 20, "table6": 4, "table10": 42 if scale == "small" else 140}[name]
 
 
+@pytest.mark.parametrize(
+  ("data", "trials"), [("amazon-small", 8), ("synthetic", 6), ("synthetic-blind", 4)]
+)
+def test_the_ablation_gives_every_method_the_same_trials(data, trials):
+  path, numbers = ROOT / "configs" / "ablation.py", {}
+  for name, case in study.cases(config_of(path, f"{data},tune")).items():
+    method = name.split("/")[0]
+    numbers[method] = numbers.get(method, 0) + len(experiment.grid(case))
+  assert numbers == dict.fromkeys(
+    ("alternate", "domain_negotiation", "domain_regularization", "mamdr"), trials
+  )
+  for case in study.cases(config_of(path, f"{data},final")).values():
+    assert [point["seed"] for point in experiment.grid(case)] == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("data", ["amazon-small", "taobao-10", "synthetic-taobao30", "table"])
 def test_the_papers_studies_take_any_data(data):
   for name, number in (("figure8", 5), ("figure9", 1)):
