@@ -90,10 +90,10 @@ def run(
   experiment = build(config, progress.step if progress.on_terminal else None, dataset)
   print(*experiment.dataset.notes, sep="\n", file=sys.stderr)
   train = pack(experiment.dataset, "train", config.batch_size)
-  params, state = jax.eval_shape(lambda: start(experiment, train))
+  params, _ = jax.eval_shape(lambda: start(experiment, train))
 
   resume.begin(workdir, config.to_dict(), overwrite)
-  train_runs(config, workdir, experiment, train, tree.num_bytes(state), progress)
+  train_runs(config, workdir, experiment, train, progress)
   progress.close()
 
   runs = list(resume.finished_runs(workdir).values())
@@ -112,16 +112,13 @@ def run(
   return record.plain(result)
 
 
-def train_runs(config, workdir, experiment, train, num_bytes, progress) -> None:
-  """Trains what `workdir` lacks of the runs of a config, and keeps each as it ends.
-
-  `num_bytes` is the size of the state of a run.
-  """
+def train_runs(config, workdir, experiment, train, progress) -> None:
+  """Trains what `workdir` lacks of the runs of a config, and keeps each as it ends."""
   dataset, goal, method = experiment
   valid, test = (pack(dataset, split, config.batch_size) for split in ("valid", "test"))
   points, finished = grid(config), resume.finished_runs(workdir)
   rest = np.array([r for r in range(len(points)) if r not in finished], int)
-  lanes = config.lanes or lanes_that_fit(len(points), num_bytes)
+  lanes = config.lanes or lanes_that_fit(len(points), experiment, train)
   progress.ended(len(finished))
   resume.keep_metrics(workdir)
   begun = resume.begun_group(workdir)
@@ -182,20 +179,24 @@ def train_runs(config, workdir, experiment, train, num_bytes, progress) -> None:
     print(f"probes took {probed:.1f} s of {time.monotonic() - asked:.1f} s", file=sys.stderr)
 
 
-def lanes_that_fit(num_runs: int, num_bytes: int) -> int:
+def lanes_that_fit(num_runs: int, experiment: Experiment, train: DomainBatches) -> int:
   """How many runs go side by side: on an accelerator as many as its memory is thought to hold.
 
-  A run is counted as four times its state, of `num_bytes`: the state and the best so far, and both
-  again while an epoch makes new ones. Prints the estimate. On a CPU it is 1, which is faster there.
+  A run is thought to take four times its state, which are the state and the best so far, and both
+  again while an epoch makes new ones, and what XLA takes for the gradient of a minibatch. Prints
+  the estimate. On a CPU it is 1, which is faster there.
   """
   device = jax.devices()[0]
   if device.platform == "cpu":
     return 1
+  params, state = jax.eval_shape(lambda: start(experiment, train))
+  batch = jax.eval_shape(lambda: minibatch(train, 0))
+  gradient = jax.jit(jax.grad(experiment.objective.loss))
+  step = gradient.lower(params, jax.random.key(0), batch).compile().memory_analysis()
+  needed = 4 * tree.num_bytes(state) + step.temp_size_in_bytes + step.output_size_in_bytes
   memory = (device.memory_stats() or {}).get("bytes_limit", 2**33)
-  lanes = max(1, min(num_runs, int(0.8 * memory / (4 * num_bytes))))
-  sizes = (
-    f"a run takes about {4 * num_bytes / 2**20:.0f} MiB, the device has {memory / 2**30:.1f} GiB"
-  )
+  lanes = max(1, min(num_runs, int(0.8 * memory / needed)))
+  sizes = f"a run takes about {needed / 2**20:.1f} MiB, the device has {memory / 2**30:.1f} GiB"
   print(f"{sizes}: {lanes} of {num_runs} runs side by side", file=sys.stderr)
   return lanes
 

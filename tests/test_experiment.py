@@ -1,16 +1,18 @@
 """config -> workdir: what a run leaves behind, and what it says about bad input."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 
-from mamdr_jax import configure, data, experiment, record, report
+from mamdr_jax import configure, data, experiment, record, report, tree
 from mamdr_jax.data import pack
 from mamdr_jax.metrics import domain_auc
 from mamdr_jax.train import score
@@ -187,6 +189,26 @@ def test_grid_is_the_product_of_what_is_swept():
   config = tiny(**{"sweep.seed": (0, 1), "sweep.alpha": (0.1, 0.01), "beta": 0.5})
   points = [(p["seed"], p["alpha"], p["beta"]) for p in experiment.grid(config)]
   assert points == [(0, 0.1, 0.5), (0, 0.01, 0.5), (1, 0.1, 0.5), (1, 0.01, 0.5)]
+
+
+def test_on_an_accelerator_as_many_runs_as_its_memory_holds_go_side_by_side(monkeypatch, capsys):
+  made = experiment.build(tiny())
+  train = pack(made.dataset, "train", 16)
+  assert experiment.lanes_that_fit(100, made, train) == 1  # on the CPU of this test
+
+  def lanes(mebibytes):
+    stats = {"bytes_limit": mebibytes * 2**20}
+    device = SimpleNamespace(platform="gpu", memory_stats=lambda: stats)
+    monkeypatch.setattr(jax, "devices", lambda: [device])
+    return experiment.lanes_that_fit(100, made, train)
+
+  assert (lanes(2**20), lanes(0)) == (100, 1)
+  some = lanes(1)
+  assert 1 < some < 100
+  said = capsys.readouterr().err.splitlines()[-1]
+  assert re.fullmatch(rf"a run takes .* MiB, the device has 0.0 GiB: {some} of 100 .*", said)
+  _, state = jax.eval_shape(lambda: experiment.start(made, train))
+  assert 0.8 * 2**20 / some > 4 * tree.num_bytes(state)
 
 
 def test_ceiling_is_the_auc_of_the_truth(finished):
