@@ -40,7 +40,10 @@ def main(argv: list[str]) -> None:
       print(f"{report.setting_table(first)}\n\nWith the best of these:\n")
     print(f"{report.domain_table(first)}\n")
   seconds = sum(result["seconds"] for result in results.values())
-  print(f"{report.method_table(results)}\n\n{workdir}: {seconds:.0f} s on {first['device']}")
+  print(f"{report.method_table(results)}\n")
+  if others:
+    print(f"{report.chosen(results)}\n")
+  print(f"{workdir}: {seconds:.0f} s on {first['device']}")
 
 
 def define() -> None:

@@ -64,6 +64,17 @@ def rows_of(table):
   return [line for line in lines if set("".join(line)) != {"-"}]
 
 
+def test_the_best_of_several_results_is_named_by_validation_auc():
+  low = a_result([a_run((0.9, 0.9, 0.9), valid=(0.5, 0.5, 0.5))], "mlp", "mamdr")
+  runs = [a_run((0.7, 0.7, 0.7), seed=seed, alpha=0.3) for seed in (0, 1)]
+  high = a_result([*runs, a_run((0.6, 0.6, 0.6), alpha=0.1)], "mlp", "mamdr")
+  said = report.chosen({"low": low, "high": high})
+  assert said.startswith("Best by validation AUC (0.7000 ± 0.0000): high at alpha 0.3, beta")
+  assert said.endswith("test AUC 0.7000 ± 0.0000")
+  elsewhere = a_result(runs, data={"name": "amazon", "domains": "13", "root": "/here"})
+  assert report.chosen({"high": high, "elsewhere": elsewhere}) == ""
+
+
 @pytest.fixture
 def study(tmp_path):
   """Models MLP and WDL, four and two methods, two seeds, three domains."""

@@ -12,10 +12,17 @@ from mamdr_jax.report.results import RATES, best_setting, by_setting, diverged, 
 from mamdr_jax.report.runs import write_runs
 from mamdr_jax.report.significance import critical_distance, paired
 from mamdr_jax.report.sweeps import over_k, over_rates
-from mamdr_jax.report.tables import domain_table, markdown, method_table, setting_table, spread
+from mamdr_jax.report.tables import (
+  chosen,
+  domain_table,
+  markdown,
+  method_table,
+  setting_table,
+  spread,
+)
 
 __all__ = [
-  "RATES", "Cell", "average_ranks", "best_setting", "by_setting", "choose", "compose",
+  "RATES", "Cell", "average_ranks", "best_setting", "by_setting", "choose", "chosen", "compose",
   "critical_distance", "diverged", "domain_table", "find", "grid_figure", "helpers_figure",
   "learning_curves", "markdown", "method_curves", "method_table", "over_k", "over_rates",
   "over_seeds", "paired", "rank_figure", "read", "setting_table", "spread", "standing",

@@ -10,6 +10,7 @@ from mamdr_jax.report.results import (
   diverged,
   mean_passes,
   over_seeds,
+  standing,
 )
 
 DIVERGED = "†"  # a run of what stands here has diverged
@@ -64,6 +65,17 @@ def method_table(results: dict[str, dict]) -> str:
   if all(row[-1] == NONE for row in rows):
     header, rows = header[:-1], [row[:-1] for row in rows]
   return markdown(header, rows)
+
+
+def chosen(results: dict[str, dict]) -> str:
+  """Which result, at its best rates, validation chooses, or "" if they are on several data sets."""
+  if len(set(names.data_names(results).values())) > 1:
+    return ""
+  best = {name: best_setting(result) for name, result in results.items()}
+  name = max(best, key=lambda name: standing(best[name]))
+  valid, test = (measured(best[name], split, "mean_auc") for split in ("valid", "test"))
+  rates = ", ".join(f"{rate} {best[name][0][rate]:g}" for rate in RATES)
+  return f"Best by validation AUC ({valid}): {name} at {rates}; test AUC {test}"
 
 
 def measured(runs: list[dict], split: str, key: str) -> str:
