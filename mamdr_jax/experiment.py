@@ -117,7 +117,6 @@ def train_runs(config, workdir, experiment, train, progress) -> None:
   dataset, goal, method = experiment
   valid, test = (pack(dataset, split, config.batch_size) for split in ("valid", "test"))
   points, finished = grid(config), resume.finished_runs(workdir)
-  rest = np.array([r for r in range(len(points)) if r not in finished], int)
   lanes = config.lanes or lanes_that_fit(len(points), experiment, train)
   progress.ended(len(finished))
   resume.keep_metrics(workdir)
@@ -125,16 +124,11 @@ def train_runs(config, workdir, experiment, train, progress) -> None:
   if finished or begun:
     at = f", in epoch {begun[2]} of the next" if begun else ""
     print(f"{workdir}: going on after {len(finished)} of {len(points)} runs{at}", file=sys.stderr)
-  if begun:
-    load = lambda like: resume.load_group(workdir, like)._replace(index=where)
-    where = np.searchsorted(rest, begun[0])
-    begun = where, begun[1], load
   saved = asked = time.monotonic()
   probed = 0.0
 
   def on_epoch(epoch, info):
     nonlocal probed
-    info = info | {"run": rest[info["run"]]}
     probed += info["probe"]["seconds"][0] if "probe" in info else 0.0
     seconds = time.monotonic() - asked
     record.append_json(workdir / record.METRICS, {"epoch": epoch, "seconds": seconds} | info)
@@ -143,8 +137,7 @@ def train_runs(config, workdir, experiment, train, progress) -> None:
   def checkpoint(snapshot):
     nonlocal saved
     if time.monotonic() - saved > config.checkpoint_seconds:
-      group = snapshot()
-      resume.save_group(workdir, group._replace(index=rest[group.index]))
+      resume.save_group(workdir, snapshot())
       saved = time.monotonic()
 
   @jax.jit
@@ -153,16 +146,17 @@ def train_runs(config, workdir, experiment, train, progress) -> None:
 
   probe = conflict_probe(goal.loss, held(train)) if config.probe_every else None
   groups = sweep(
-    jnp.stack([jax.random.key(points[r]["seed"]) for r in rest]),
-    Hparams(*(jnp.array([points[r][n] for r in rest], jnp.float32) for n in Hparams._fields)),
+    jnp.stack([jax.random.key(point["seed"]) for point in points]),
+    Hparams(*(jnp.array([p[name] for p in points], jnp.float32) for name in Hparams._fields)),
     method, goal.init, goal.predict, train, valid,
     epochs=config.epochs, patience=config.patience, settle=goal.settle, lanes=lanes,
     reshuffled=config.reshuffle, probe=probe, probe_every=config.probe_every or 1,
-    on_epoch=on_epoch, checkpoint=checkpoint, begun=begun,
-  ) if rest.size else ()  # fmt: skip
+    on_epoch=on_epoch, checkpoint=checkpoint, ended=finished,
+    begun=begun and (*begun[:2], lambda like: resume.load_group(workdir, like)),
+  )  # fmt: skip
   begin = time.monotonic()
   for index, runs in groups:
-    for i, r in enumerate(rest[index]):
+    for i, r in enumerate(index):
       best = tree.take(runs.best, i)
       result = points[r] | {
         "epochs": runs.epochs[i],

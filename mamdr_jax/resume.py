@@ -39,12 +39,12 @@ def finish_run(workdir: Path, run: int, result: dict, best) -> None:
 
 def finished_runs(workdir: Path) -> dict[int, dict]:
   """run -> the result of each that has ended, in order."""
-  paths = sorted((workdir / FOLDER).glob("run_*.json"))
-  return {int(path.stem.removeprefix("run_")): record.read(path) for path in paths}
+  paths = {int(p.stem.removeprefix("run_")): p for p in (workdir / FOLDER).glob("run_*.json")}
+  return {run: record.read(paths[run]) for run in sorted(paths)}
 
 
 def save_group(workdir: Path, group: Group) -> None:
-  """Replaces the checkpoint; `group.index` counts the runs of the whole experiment."""
+  """Replaces the checkpoint."""
   record.save_tree(workdir / FOLDER / GROUP, group)
 
 

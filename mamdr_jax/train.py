@@ -1,7 +1,7 @@
 """`fit`: many runs of one method, with early stopping. The only place that jits and vmaps."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 import jax
@@ -74,6 +74,7 @@ def sweep(
   probe_every: int = 1,
   on_epoch: Callable[[int, dict], None] = lambda epoch, info: None,
   checkpoint: Callable[[Callable[[], Group]], None] = lambda group: None,
+  ended: Collection[int] = (),
   begun: tuple[np.ndarray, int, Callable[[Run], Group]] | None = None,
 ) -> Iterator[tuple[np.ndarray, Run]]:
   """Trains R runs, each until its mean validation AUC has not risen for `patience` epochs.
@@ -99,6 +100,7 @@ def sweep(
       took part: leaves [C'], under "run" their indices, under "valid" their `summary`, under
       "probe", if it was taken, its measurements and the seconds it took for all of them.
     checkpoint: called after every epoch with a function that makes the `Group` as it stands.
+    ended: runs to leave out.
     begun: the runs and the phase of such a group, and what makes it from the shapes of a `Run` of
       its size: the first group then goes on from there.
 
@@ -199,10 +201,11 @@ def sweep(
     group = load(jax.eval_shape(follow, like, train, valid) if phase else like)
     return group._replace(runs=jax.tree.map(jnp.asarray, group.runs))
 
-  rest = np.arange(num_runs) if begun is None else np.setdiff1d(np.arange(num_runs), begun[0])
+  first = [] if begun is None else [begun[0]]
+  rest = np.setdiff1d(np.arange(num_runs), np.concatenate([list(ended), *first]).astype(int))
   groups = np.array_split(rest, -(-rest.size // lanes)) if rest.size else []
-  for index in groups if begun is None else [begun[0], *groups]:
-    if begun is not None and index is begun[0]:
+  for number, index in enumerate([*first, *groups]):
+    if begun is not None and number == 0:
       group = restored(*begun)
     else:
       group = Group(index, 0, 0, epochs, begin(keys[index]))
