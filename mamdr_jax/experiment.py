@@ -157,6 +157,8 @@ def train_runs(config, workdir, experiment, train, progress) -> None:
   begin = time.monotonic()
   for index, runs in groups:
     for i, r in enumerate(index):
+      if r in finished:  # of a group whose others had not
+        continue
       best = tree.take(runs.best, i)
       result = points[r] | {
         "epochs": runs.epochs[i],

@@ -49,13 +49,14 @@ def save_group(workdir: Path, group: Group) -> None:
 
 
 def begun_group(workdir: Path) -> tuple[np.ndarray, int, int] | None:
-  """The runs, the phase and the last epoch of the checkpoint, unless they have ended since."""
+  """The runs, the phase and the last epoch of the checkpoint, unless all have ended since."""
   path = workdir / FOLDER / GROUP
   if not path.exists():
     return None
   with np.load(path) as arrays:
     index, phase, epoch = (arrays[name] for name in ("index", "phase", "epoch"))
-  return None if set(index) & set(finished_runs(workdir)) else (index, int(phase), int(epoch))
+  ended = set(index) <= set(finished_runs(workdir))
+  return None if ended else (index, int(phase), int(epoch))
 
 
 def load_group(workdir: Path, like: Run) -> Group:
@@ -77,7 +78,9 @@ def keep_metrics(workdir: Path) -> None:
 
   def stays(line):
     runs = set(line["run"])
-    return runs <= set(finished) or (begun and runs <= set(begun[0]) and line["epoch"] <= begun[2])
+    if begun and runs <= set(begun[0]):  # some of them may have ended
+      return line["epoch"] <= begun[2]
+    return runs <= set(finished)
 
   whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
   kept = "".join(line for line in whole if stays(json.loads(line)))

@@ -100,7 +100,7 @@ def sweep(
       took part: leaves [C'], under "run" their indices, under "valid" their `summary`, under
       "probe", if it was taken, its measurements and the seconds it took for all of them.
     checkpoint: called after every epoch with a function that makes the `Group` as it stands.
-    ended: runs to leave out.
+    ended: runs that are left out of new groups.
     begun: the runs and the phase of such a group, and what makes it from the shapes of a `Run` of
       its size: the first group then goes on from there.
 

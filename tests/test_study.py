@@ -185,6 +185,28 @@ def test_what_was_interrupted_goes_on_to_the_same_end(
   handmade.assert_trees_equal(*({name: file[name] for name in file.files} for file in best))
 
 
+def test_a_group_that_had_ended_in_part_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
+  config = tiny("alternate", **{"sweep.seed": (0, 1, 2), "lanes": 3, "checkpoint_seconds": 0.0})
+  whole = experiment.run(config, tmp_path / "whole")
+  finish = resume.finish_run
+  append, written, kept = record.append_json, [], []
+
+  def finishing(workdir, run, *results):
+    if run == 1:
+      raise Interrupted
+    finish(workdir, run, *results)
+
+  with monkeypatch.context() as patch, pytest.raises(Interrupted):
+    patch.setattr(resume, "finish_run", finishing)
+    experiment.run(config, tmp_path / "run")
+  assert list(resume.finished_runs(tmp_path / "run")) == [0]
+  monkeypatch.setattr(resume, "finish_run", lambda *x: (finish(*x), kept.append(x[1])))
+  monkeypatch.setattr(record, "append_json", lambda *x: (append(*x), written.append(x)))
+  assert timeless(experiment.run(config, tmp_path / "run")) == timeless(whole)
+  assert timeless(lines(tmp_path / "run")) == timeless(lines(tmp_path / "whole"))
+  assert (kept, written) == ([1, 2], [])
+
+
 def test_runs_that_ended_are_not_trained_again(tmp_path, monkeypatch):
   config = tiny("alternate", **{"sweep.seed": (0, 1, 2), "epochs": 2})
   with monkeypatch.context() as patch, pytest.raises(Interrupted):
