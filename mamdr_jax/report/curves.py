@@ -70,21 +70,27 @@ def method_curves(
   """Draws mean validation AUC over epochs, a line an experiment: mean and range over its seeds.
 
   Of each experiment the runs at its best rates count. A run that has stopped counts with its last
-  value. A dot marks the mean best epoch. Labels are by default the folders' names.
+  value. A dot marks the mean best epoch and AUC of the runs, which is above the line where their
+  best epochs differ. The lowest twentieth of the lines, first epochs, may be below the picture, and
+  the range is left out where there are more than ten. Labels are by default the folders' names.
   """
-  labels = labels or [Path(workdir).name for workdir in workdirs]
+  labels, means = labels or [Path(workdir).name for workdir in workdirs], []
   with drawing(path, (9, 4.8)) as (figure, axes):
     for i, (workdir, label) in enumerate(zip(workdirs, labels, strict=True)):
       result, lines, runs = _read(Path(workdir))
       auc = history(lines, len(result["runs"]), "mean_auc")[:, runs]  # [E, seeds]
       epochs = np.arange(1, len(auc) + 1)
-      axes.plot(epochs, auc.mean(1), label=label, linewidth=1.8, **style(i))
-      band(axes, epochs, auc.min(1), auc.max(1), style(i)["color"])
+      means.append(auc.mean(1))
+      axes.plot(epochs, means[-1], label=label, linewidth=1.8, **style(i))
+      if len(workdirs) <= 10:
+        band(axes, epochs, auc.min(1), auc.max(1), style(i)["color"])
       chosen = [result["runs"][r] for r in runs]
       best = [[r["best_epoch"], r["valid"]["mean_auc"]] for r in chosen]
       axes.plot(*np.array(best, float).mean(0), "o", color=style(i)["color"])
     axes.set(ylabel="mean validation AUC", title=title)
     whole_epochs(axes)
+    low, high = np.nanquantile(np.concatenate(means), 0.05), axes.get_ylim()[1]
+    axes.set_ylim(bottom=max(axes.get_ylim()[0], low - 0.2 * (high - low)))
     figure.legend(loc="outside right upper", fontsize="small", frameon=False)
 
 

@@ -153,7 +153,7 @@ def _figures(results: dict[str, dict], found: dict[str, Path], out: Path):
       title = f"{data}: {names.model_name(model)}"
       labels = [names.method_name(cell.method) for cell in group]
       method_curves([found[cell.experiment] for cell in group], path, labels, title)
-      said = f"{title}. A dot is the mean best epoch"
+      said = f"{title}. A dot is the mean best epoch and AUC of the runs"
       drawn.setdefault("Methods over epochs", []).append((said, path))
   for cell in cells:
     path = place("auc", cell.data, cell.model, cell.method)
