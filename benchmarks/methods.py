@@ -19,7 +19,6 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import matplotlib
 import numpy as np
 import optax
 from absl import app, flags
@@ -34,9 +33,7 @@ from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
 from mamdr_jax.record import device
 from mamdr_jax.report import markdown
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+from mamdr_jax.report.canvas import drawing, shade
 
 SIZE, BATCH, PER_DOMAIN, REPEATS = 128, 256, 4, 3
 NUM_IDS = {"user": 8192, "item": 8192}  # not fewer than the rows of a round of 30 minibatches
@@ -133,27 +130,24 @@ def projection_table() -> str:
 
 def draw(seconds: dict[str, np.ndarray], path: Path) -> None:
   """Seconds per epoch over domains, a line a method, named at its end."""
-  figure, axes = plt.subplots(figsize=(8, 5.5), layout="constrained")
   ordered = sorted(seconds, key=lambda name: -seconds[name][-1])  # the legend reads like the lines
-  colors = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(ordered)))
   markers = "os^vDP*X<>p"
-  for i, name in enumerate(ordered):
-    few, many = (seconds[name][DOMAINS.index(d)] for d in SHOWN)
-    label = f"{name}, {many / few:.1f}"
-    axes.loglog(DOMAINS, seconds[name], color=colors[i], marker=markers[i], label=label)
-  guide = np.array(DOMAINS) / DOMAINS[0]
-  low = 0.6 * min(s[0] for s in seconds.values())
-  for power, style in ((1, "--"), (2, ":")):
-    axes.loglog(DOMAINS, low * guide**power, style, color="grey", label=f"slope {power}")
-  axes.set_xticks(DOMAINS, map(str, DOMAINS))
-  axes.minorticks_off()
-  axes.set(xlabel="domains", ylabel="seconds per epoch")
-  axes.grid(alpha=0.3)
-  figure.legend(
-    loc="outside right upper", frameon=False, title="method, {1} over {0} domains".format(*SHOWN)
-  )
-  figure.savefig(path, dpi=150)
-  plt.close(figure)
+  with drawing(path, (8, 5.5)) as (figure, axes):
+    for i, name in enumerate(ordered):
+      few, many = (seconds[name][DOMAINS.index(d)] for d in SHOWN)
+      label, color = f"{name}, {many / few:.1f}", shade(i / (len(ordered) - 1))
+      axes.loglog(DOMAINS, seconds[name], color=color, marker=markers[i], label=label)
+    guide = np.array(DOMAINS) / DOMAINS[0]
+    low = 0.6 * min(s[0] for s in seconds.values())
+    for power, style in ((1, "--"), (2, ":")):
+      axes.loglog(DOMAINS, low * guide**power, style, color="grey", label=f"slope {power}")
+    axes.set_xticks(DOMAINS, map(str, DOMAINS))
+    axes.minorticks_off()
+    axes.set(xlabel="domains", ylabel="seconds per epoch")
+    axes.grid(alpha=0.3)
+    figure.legend(
+      loc="outside right upper", frameon=False, title="method, {1} over {0} domains".format(*SHOWN)
+    )
 
 
 if __name__ == "__main__":

@@ -118,9 +118,10 @@ def train_runs(config, workdir, experiment, train, progress) -> None:
   valid, test = (pack(dataset, split, config.batch_size) for split in ("valid", "test"))
   points, finished = grid(config), resume.finished_runs(workdir)
   lanes = config.lanes or lanes_that_fit(len(points), experiment, train)
-  progress.ended(len(finished))
-  resume.keep_metrics(workdir)
-  begun = resume.begun_group(workdir)
+  num_ended = len(finished)
+  progress.ended(num_ended)
+  begun = resume.begun_group(workdir, finished)
+  resume.keep_metrics(workdir, finished, begun)
   if finished or begun:
     at = f", in epoch {begun[2]} of the next" if begun else ""
     print(f"{workdir}: going on after {len(finished)} of {len(points)} runs{at}", file=sys.stderr)
@@ -169,7 +170,8 @@ def train_runs(config, workdir, experiment, train, progress) -> None:
         "seconds": (time.monotonic() - begin) / index.size,
       }
       resume.finish_run(workdir, r, result, best)
-    progress.ended(len(resume.finished_runs(workdir)))
+      num_ended += 1
+    progress.ended(num_ended)
     begin = time.monotonic()
   if probe:
     print(f"probes took {probed:.1f} s of {time.monotonic() - asked:.1f} s", file=sys.stderr)

@@ -6,6 +6,7 @@ group of runs that is training, as it stood at its last checkpoint.
 
 import json
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 import jax
@@ -48,15 +49,14 @@ def save_group(workdir: Path, group: Group) -> None:
   record.save_tree(workdir / FOLDER / GROUP, group)
 
 
-def begun_group(workdir: Path) -> tuple[np.ndarray, int, int] | None:
+def begun_group(workdir: Path, finished: Collection[int]) -> tuple[np.ndarray, int, int] | None:
   """The runs, the phase and the last epoch of the checkpoint, unless all have ended since."""
   path = workdir / FOLDER / GROUP
   if not path.exists():
     return None
   with np.load(path) as arrays:
     index, phase, epoch = (arrays[name] for name in ("index", "phase", "epoch"))
-  ended = set(index) <= set(finished_runs(workdir))
-  return None if ended else (index, int(phase), int(epoch))
+  return None if set(index) <= set(finished) else (index, int(phase), int(epoch))
 
 
 def load_group(workdir: Path, like: Run) -> Group:
@@ -69,18 +69,20 @@ def load_group(workdir: Path, like: Run) -> Group:
   return group._replace(**{name: int(getattr(group, name)) for name in ("phase", "epoch", "last")})
 
 
-def keep_metrics(workdir: Path) -> None:
+def keep_metrics(
+  workdir: Path, finished: Collection[int], begun: tuple[np.ndarray, int, int] | None
+) -> None:
   """Drops from the metrics what will be trained again, and a line that was cut off."""
   path = workdir / record.METRICS
   if not path.exists():
     return
-  finished, begun = finished_runs(workdir), begun_group(workdir)
+  ended, (group, _, last) = set(finished), begun or ((), 0, 0)
+  group = set(group)
 
   def stays(line):
     runs = set(line["run"])
-    if begun and runs <= set(begun[0]):  # some of them may have ended
-      return line["epoch"] <= begun[2]
-    return runs <= set(finished)
+    # Of the group some may have ended, and are trained again with it.
+    return line["epoch"] <= last if runs <= group else runs <= ended
 
   whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
   kept = "".join(line for line in whole if stays(json.loads(line)))

@@ -1,5 +1,6 @@
 """`fit`: many runs of one method, with early stopping. The only place that jits and vmaps."""
 
+import functools
 import time
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
@@ -201,20 +202,19 @@ def sweep(
     group = load(jax.eval_shape(follow, like, train, valid) if phase else like)
     return group._replace(runs=jax.tree.map(jnp.asarray, group.runs))
 
-  first = [] if begun is None else [begun[0]]
-  rest = np.setdiff1d(np.arange(num_runs), np.concatenate([list(ended), *first]).astype(int))
+  fresh = lambda index: Group(index, 0, 0, epochs, begin(keys[index]))
+  left_out = {*ended, *(() if begun is None else begun[0])}
+  rest = np.array([run for run in range(num_runs) if run not in left_out], int)
   groups = np.array_split(rest, -(-rest.size // lanes)) if rest.size else []
-  for number, index in enumerate([*first, *groups]):
-    if begun is not None and number == 0:
-      group = restored(*begun)
-    else:
-      group = Group(index, 0, 0, epochs, begin(keys[index]))
-    group = train_group(group)
+  starts = [] if begun is None else [lambda: restored(*begun)]
+  starts += [functools.partial(fresh, index) for index in groups]
+  for make in starts:
+    group = train_group(make())
     if group.phase + 1 < len(phases):
       runs = follow(jax.tree.map(jnp.asarray, group.runs), train, valid)
       trained = int(group.runs.epochs.max())
-      group = train_group(Group(index, 1, trained, trained + epochs, runs))
-    yield index, group.runs
+      group = train_group(Group(group.index, 1, trained, trained + epochs, runs))
+    yield group.index, group.runs
 
 
 def rung(going: int, size: int) -> int:

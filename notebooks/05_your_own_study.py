@@ -161,7 +161,7 @@ trials = {
 cases = {name: {"method.name": name, "sweep.over": ()} | tried for name, tried in trials.items()}
 cases["mamdr"] |= {"method.k": 2, "method.visit_steps": 2, "method.specific": ("net",)}
 compared = configure.vary(config, {"method.name": "alternate", "sweep.over": (), "alpha": 1e-2})
-compared.cases = tuple((name, tuple(changes.items())) for name, changes in cases.items())
+compared.cases = configure.cases(cases)
 with quiet:
   results = study.run(compared, FOLDER / "methods")
 say(report.method_table(results))

@@ -16,6 +16,7 @@ from matplotlib import pyplot as plt
 # a line. After seven lines the colours come again, dashed; 35 lines differ.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#666666")
 DASHES = ("-", "--", ":", "-.", (0, (8, 2, 1, 2, 1, 2)))
+MOST_BANDS = 10  # more would hide each other
 FONTS = {"font.size": 11, "axes.titlesize": 12, "axes.grid": False}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mamdr_jax.report import files, names
-from mamdr_jax.report.canvas import band, drawing, style, whole_epochs
+from mamdr_jax.report.canvas import MOST_BANDS, band, drawing, style, whole_epochs
 from mamdr_jax.report.results import best_setting
 
 
@@ -50,7 +50,7 @@ def learning_curves(workdir: Path, path: Path | None = None) -> Path:
   with drawing(path, (9, max(4.8, 0.27 * len(domains)))) as (figure, axes):
     for d, name in enumerate(domains):
       axes.plot(epochs, auc[:, :, d].mean(1), label=name, linewidth=1.4, **style(d))
-      if len(runs) > 1 and len(domains) <= 10:  # more would hide each other
+      if len(runs) > 1 and len(domains) <= MOST_BANDS:
         band(axes, epochs, auc[:, :, d].min(1), auc[:, :, d].max(1), style(d)["color"])
     axes.plot(epochs, auc.mean((1, 2)), color="black", linewidth=2.6, label="mean")
     config = result["config"]
@@ -82,7 +82,7 @@ def method_curves(
       epochs = np.arange(1, len(auc) + 1)
       means.append(auc.mean(1))
       axes.plot(epochs, means[-1], label=label, linewidth=1.8, **style(i))
-      if len(workdirs) <= 10:
+      if len(workdirs) <= MOST_BANDS:
         band(axes, epochs, auc.min(1), auc.max(1), style(i)["color"])
       chosen = [result["runs"][r] for r in runs]
       best = [[r["best_epoch"], r["valid"]["mean_auc"]] for r in chosen]
