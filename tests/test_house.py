@@ -56,14 +56,13 @@ FENCED = {
 
 
 def name_of(path: Path) -> str:
-  """The module in a file: "methods.mamdr", "methods" for its `__init__.py`, "launch"."""
-  inside = path.relative_to(ROOT / PACKAGE) if path.is_relative_to(ROOT / PACKAGE) else path
-  parts = inside.with_suffix("").parts if inside != path else (path.stem,)
+  """The module in a file: "methods.mamdr", "methods" for its `__init__.py`."""
+  parts = path.relative_to(ROOT / PACKAGE).with_suffix("").parts
   return ".".join(part for part in parts if part != "__init__")
 
 
 FILES = {name_of(path): path for path in sorted((ROOT / PACKAGE).rglob("*.py"))}
-FILES = {name: path for name, path in FILES.items() if name} | {"launch": ROOT / "launch.py"}
+FILES = {name: path for name, path in FILES.items() if name}
 
 
 def imports(path: Path) -> tuple[set[str], set[str]]:

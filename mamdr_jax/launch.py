@@ -1,0 +1,94 @@
+"""The command line: runs the experiment of a config.
+
+python launch.py                                                       a demo on synthetic data
+python launch.py --config=configs/FILE.py:ARG --config.KEY=VALUE --workdir=DIR
+python launch.py --config=configs/FILE.py:ARG --statistics             Tables I-IV of the data
+python launch.py --config=configs/paper.py:table10 --workdir=DIR       a study of many experiments
+
+Once installed it is called `mamdr-launch`, and works in any folder: where that has no file
+`configs/FILE.py`, the one that comes with the library is meant.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+FLAGS = flags.FLAGS
+DEMO = "configs/synthetic.py:taobao10,mlp,mamdr"
+# In a wheel the configs lie inside the package, in a checkout beside it.
+SHIPPED = (Path(__file__).parent, Path(__file__).parents[1])
+
+
+def run() -> None:
+  """The command `mamdr-launch`."""
+  app.run(main, flags_parser=parse)
+
+
+def main(argv: list[str]) -> None:
+  if len(argv) > 1:
+    sys.exit(f"error: unexpected argument {argv[1]!r}; flags look like --config.alpha=0.01")
+  logging.set_verbosity(logging.WARNING)
+  # Imported after the flags, so that a bad one fails at once.
+  from mamdr_jax import experiment, report, study
+
+  config, workdir = FLAGS.config, Path(FLAGS.workdir)
+  try:
+    if FLAGS.statistics:
+      print(experiment.statistics(config))
+      return
+    if config.cases or config.sweep.over:
+      results = study.run(config, workdir, FLAGS.overwrite, FLAGS.only)
+    else:
+      results = {workdir.name: experiment.run(config, workdir, FLAGS.overwrite)}
+  except (ValueError, OSError) as error:
+    sys.exit(f"error: {sentence(error)}")
+  first, *others = results.values()
+  if not others:
+    if len(report.by_setting(first)) > 1:
+      print(f"{report.setting_table(first)}\n\nWith the best of these:\n")
+    print(f"{report.domain_table(first)}\n")
+  seconds = sum(result["seconds"] for result in results.values())
+  print(f"{report.method_table(results)}\n")
+  if others:
+    print(f"{report.chosen(results)}\n")
+  print(f"{workdir}: {seconds:.0f} s on {first['device']}")
+
+
+def define() -> None:
+  """Declares the flags; a config's own keys are checked here already."""
+  config_flags.DEFINE_config_file(
+    "config", shipped(DEMO), "The experiment; its argument after a colon."
+  )
+  flags.DEFINE_string("workdir", "runs/demo", "Folder for what the run leaves behind.")
+  flags.DEFINE_bool("overwrite", False, "Replace another experiment in the workdir.")
+  flags.DEFINE_string("only", "*", "Of a study, the cases to run: a pattern such as 'star/*'.")
+  flags.DEFINE_bool("statistics", False, "Print what the data set holds, and stop.")
+
+
+def shipped(argument: str) -> str:
+  """A config `configs/FILE.py` that the working folder lacks, as the path of the library's own."""
+  named = re.fullmatch(r"(--?config=)?(configs/[^:]+)(:.*)?", argument)
+  if not named or Path(named[2]).exists():
+    return argument
+  found = (folder / named[2] for folder in SHIPPED if (folder / named[2]).exists())
+  return f"{named[1] or ''}{next(found, named[2])}{named[3] or ''}"
+
+
+def parse(argv: list[str]) -> list[str]:
+  """The flags, or one sentence about the one that is wrong."""
+  try:
+    define()
+    return FLAGS([shipped(argument) for argument in argv])
+  except (AttributeError, KeyError) as error:
+    sys.exit(f"error: the config has no key {sentence(error)}")
+  except flags.Error as error:
+    sys.exit(f"error: {sentence(error).rsplit('ValueError: ', 1)[-1]}")
+
+
+def sentence(error: Exception) -> str:
+  """The message of an error on one line, without the quoting that re-raising adds."""
+  lines = str(error).replace("\\n", "\n").replace("\\", "").splitlines()
+  return " ".join(line.strip(' "') for line in lines if line.strip(' "'))
