@@ -26,6 +26,7 @@ COMMON = (
   "--config.model.hidden=(32, 16)",
   "--config.epochs=10",
   "--config.patience=10",
+  "--compilation_cache=",  # every command compiles for itself, the first and the last
 )
 
 

@@ -32,7 +32,9 @@ def main(argv: list[str]) -> None:
     sys.exit(f"error: unexpected argument {argv[1]!r}; flags look like --config.alpha=0.01")
   logging.set_verbosity(logging.WARNING)
   # Imported after the flags, so that a bad one fails at once.
-  from mamdr_jax import experiment, report, study
+  from mamdr_jax import backend, experiment, report, study
+
+  backend.keep_compiled(FLAGS.compilation_cache)
 
   config, workdir = FLAGS.config, Path(FLAGS.workdir)
   try:
@@ -65,6 +67,9 @@ def define() -> None:
   flags.DEFINE_string("workdir", "runs/demo", "Folder for what the run leaves behind.")
   flags.DEFINE_bool("overwrite", False, "Replace another experiment in the workdir.")
   flags.DEFINE_string("only", "*", "Of a study, the cases to run: a pattern such as 'star/*'.")
+  flags.DEFINE_string(
+    "compilation_cache", None, "Folder for compiled programs, '' for none; by default the user's."
+  )
   flags.DEFINE_bool("statistics", False, "Print what the data set holds, and stop.")
 
 

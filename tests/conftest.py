@@ -29,8 +29,9 @@ def cache_dir() -> str:
 # XLA reads its flags when the first program is compiled, so it is not too late for them here.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
 jax.config.update("jax_disable_most_optimizations", True)
-if not jax.config.jax_compilation_cache_dir:
-  jax.config.update("jax_compilation_cache_dir", cache_dir())
+jax.config.update("jax_compilation_cache_dir", jax.config.jax_compilation_cache_dir or cache_dir())
+# For the commands that tests start as well: none writes into the user's cache folder.
+os.environ["JAX_COMPILATION_CACHE_DIR"] = jax.config.jax_compilation_cache_dir
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "mamdr_jax"
 FLOORS = {
+  "backend": 0,
   "tree": 0,
   "core": 1,
   "view": 1,
