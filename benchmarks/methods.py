@@ -32,7 +32,7 @@ from mamdr_jax.methods.pcgrad import orders, project
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
 from mamdr_jax.record import device
-from mamdr_jax.report import markdown
+from mamdr_jax.markdown import table
 from mamdr_jax.report.canvas import drawing, shade
 
 SIZE, BATCH, PER_DOMAIN, REPEATS = 128, 256, 4, 3
@@ -106,7 +106,7 @@ def method_table(measured: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:
       f"{num_rows / seconds[many]:,.0f}",
       f"{passes[many] * BATCH / seconds[many]:,.0f}",
     ])  # fmt: skip
-  return markdown(header, rows)
+  return table(header, rows)
 
 
 def projection_table() -> str:
@@ -125,7 +125,7 @@ def projection_table() -> str:
   rows = [
     [n, f"{1e3 * s:.1f}", f"{1e3 * s / n:.2f}"] for n, s in zip(GRADIENTS, seconds, strict=True)
   ]
-  return markdown(["domains", "ms to project and add up", "ms per domain"], rows)
+  return table(["domains", "ms to project and add up", "ms per domain"], rows)
 
 
 def draw(seconds: dict[str, np.ndarray], path: Path) -> None:

@@ -19,7 +19,7 @@ from mamdr_jax.descent import descend, minibatch
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
 from mamdr_jax.record import device
-from mamdr_jax.report import markdown
+from mamdr_jax.markdown import table
 
 BATCH, SIZE, NUM_IDS, STEPS, REPEATS = 1024, 128, 10_000, 20, 5
 FEW, MANY = 10, 100  # domains
@@ -29,7 +29,7 @@ def main() -> None:
   print(f"device: {device()}, B = {BATCH}, d = {SIZE}, Adam\n")
   names = ("model", "parameters", "FLOP per row", f"ms per step, {FEW} domains")
   names += (f"ms per step, {MANY} domains", "ratio")
-  print(markdown(names, [row(name) for name in MODELS]))
+  print(table(names, [row(name) for name in MODELS]))
 
 
 def row(name: str) -> list:

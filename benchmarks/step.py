@@ -21,7 +21,7 @@ from mamdr_jax.descent import descend, minibatch, pull
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
 from mamdr_jax.record import device
-from mamdr_jax.report import markdown
+from mamdr_jax.markdown import table
 
 BATCH, SIZE, STEPS, REPEATS = 1024, 128, 60, 5
 
@@ -29,8 +29,8 @@ BATCH, SIZE, STEPS, REPEATS = 1024, 128, 60, 5
 def main() -> None:
   print(f"device: {device()}, B = {BATCH}, d = {SIZE}, MLP [256, 128, 64], dropout 0.5\n")
   names = ("users", "ms per inner step", "over the first", "ms per outer step")
-  print(markdown(names, table_lengths((10_000, 100_000, 1_000_000))))
-  print("\n" + markdown(("what", "GFLOP/s", "ms"), throughput()))
+  print(table(names, table_lengths((10_000, 100_000, 1_000_000))))
+  print("\n" + table(("what", "GFLOP/s", "ms"), throughput()))
 
 
 def table_lengths(lengths: tuple[int, ...]) -> list[list]:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from mamdr_jax import record
-from mamdr_jax.report import markdown
+from mamdr_jax.markdown import table
 
 ALPHA, BETA, SEEDS = (1e-1, 1e-2, 1e-3, 1e-4), (1.0, 0.5, 0.1, 0.05, 0.01), (0, 1, 2, 3, 4)
 SEPARATE = ((1e-1, 1.0, 0), (1e-2, 0.5, 1), (1e-3, 0.1, 2), (1e-4, 0.05, 3), (1e-3, 0.01, 4))
@@ -50,7 +50,7 @@ def main() -> None:
     [f"{num_runs} commands of one run", f"{separate:.0f}", f"{len(each)} measured, scaled up"],
     ["ratio", f"{separate / one:.1f}", ""],
   ]
-  print(f"device: {record.device()}\n\n{markdown(['what', 'seconds', ''], rows)}")
+  print(f"device: {record.device()}\n\n{table(['what', 'seconds', ''], rows)}")
 
 
 def seconds(*arguments: str) -> float:

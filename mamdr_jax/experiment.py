@@ -9,16 +9,16 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import ml_collections
-import numpy as np
 
 from mamdr_jax import data, record, report, resume, tree
+from mamdr_jax.baselines import baselines, ceiling
 from mamdr_jax.configure import construct, optimizer
 from mamdr_jax.core import DomainBatches, Hparams, Method, Tree
-from mamdr_jax.data import DATASETS, SPLITS, Dataset, pack
+from mamdr_jax.data import DATASETS, Dataset, pack
 from mamdr_jax.descent import minibatch
 from mamdr_jax.innergrad import conflict_probe, held
 from mamdr_jax.methods import METHODS
-from mamdr_jax.metrics import grouped_auc, summary
+from mamdr_jax.metrics import summary
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import Objective, objective
 from mamdr_jax.progress import Progress, counted
@@ -102,6 +102,7 @@ def run(
     "runs": runs,
     "num_parameters": tree.size(params),
     "ceiling": ceiling(experiment.dataset),
+    "baselines": baselines(experiment.dataset),
     "seconds": sum(run["seconds"] for run in runs),
     "versions": record.versions(),
     "device": record.device(),
@@ -229,17 +230,6 @@ def load(workdir: Path, run: int = 0) -> tuple[Experiment, Tree]:
   like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((num_runs, *x.shape), x.dtype), one)
   states = record.load_tree(workdir / record.STATE, like)
   return experiment, jax.tree.map(lambda x: jnp.asarray(x[run]), states)
-
-
-def ceiling(dataset: Dataset, split: str = "test") -> dict | None:
-  """AUC per domain of the score that drew the labels, and its mean, if the data are synthetic."""
-  if dataset.truth is None:
-    return None
-  rows = dataset.split == SPLITS.index(split)
-  columns = (dataset.truth, dataset.label, np.ones(len(rows)), dataset.domain)
-  score, label, weight, domain = (jnp.asarray(x[rows]) for x in columns)
-  auc = grouped_auc(score, label.astype(jnp.float32), weight, domain, len(dataset.domains))
-  return {"auc": dict(zip(dataset.domains, auc, strict=True)), "mean_auc": auc.mean()}
 
 
 def by_name(measured: dict, dataset: Dataset) -> dict:

@@ -18,7 +18,7 @@ from mamdr_jax import experiment, tree
 from mamdr_jax.data import pack
 from mamdr_jax.descent import descend, visit
 from mamdr_jax.metrics import domain_auc
-from mamdr_jax.report import markdown
+from mamdr_jax.markdown import table
 from mamdr_jax.train import score
 
 EPOCHS = 8
@@ -67,7 +67,7 @@ def main(workdir: str) -> None:
       helped = int((best[0] > np.array(start[0])).sum())
       rows.append([optimizer, branch, float(best[0].mean()), float(best[1].mean()), helped])
       print(rows[-1], file=sys.stderr)
-  print(markdown(["optimizer", "delta on", "valid AUC", "test AUC", "domains helped"], rows))
+  print(table(["optimizer", "delta on", "valid AUC", "test AUC", "domains helped"], rows))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import numpy as np
 from mamdr_jax import experiment
 from mamdr_jax.data import pack
 from mamdr_jax.metrics import domain_auc
-from mamdr_jax.report import markdown
+from mamdr_jax.markdown import table
 from mamdr_jax.train import score
 
 NUM_THRESHOLDS = 500
@@ -39,7 +39,7 @@ def main(workdir: str) -> None:
     probability, label = jax.nn.sigmoid(logits)[real], test.batch.label[real]
     rough = threshold_auc(np.asarray(probability), np.asarray(label))
     rows.append([name, float(exact[d]), rough, f"{rough - float(exact[d]):+.5f}"])
-  print(markdown(["domain", "exact", f"{NUM_THRESHOLDS} thresholds", "difference"], rows))
+  print(table(["domain", "exact", f"{NUM_THRESHOLDS} thresholds", "difference"], rows))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from pathlib import Path
 import handmade
 import jax
 import pytest
+from made_results import a_result, a_run, save
 
+from mamdr_jax import record
 from mamdr_jax.descent import minibatch
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
@@ -64,3 +66,21 @@ def mlp():
 @pytest.fixture(scope="session")
 def mlp_params(mlp, train):
   return jax.jit(mlp.init)(jax.random.key(0), minibatch(train, 0))
+
+
+@pytest.fixture
+def study(tmp_path):
+  """Models MLP and WDL, four and two methods, two seeds, three domains."""
+  scores = {
+    ("mlp", "alternate"): [(0.70, 0.60, 0.80), (0.72, 0.62, 0.80)],
+    ("mlp", "domain_negotiation"): [(0.71, 0.60, 0.70), (0.73, 0.62, 0.70)],
+    ("mlp", "domain_regularization"): [(0.60, 0.50, 0.75), (0.60, 0.50, 0.75)],
+    ("mlp", "mamdr"): [(0.75, 0.66, 0.78), (0.77, 0.68, 0.78)],
+    ("wdl", "alternate"): [(0.80, 0.60, 0.60), (0.80, 0.60, 0.60)],
+    ("wdl", "mamdr"): [(0.60, 0.60, 0.60), (0.60, 0.60, 0.60)],
+  }
+  for (model, method), test in scores.items():
+    runs = [a_run(auc, seed=seed) for seed, auc in enumerate(test)]
+    save(tmp_path / "study" / model / method, a_result(runs, model, method))
+  record.write_json(tmp_path / "study" / record.CONFIG, {"study": "its own config"})
+  return tmp_path / "study"

@@ -41,7 +41,8 @@ def test_result_has_the_documented_form(finished):
   workdir, result = finished
   assert json.loads((workdir / record.RESULT).read_text()) == result
   assert set(result) == {
-    *("config", "runs", "num_parameters", "ceiling", "seconds", "versions", "device")
+    *("config", "runs", "num_parameters", "ceiling", "baselines", "seconds", "versions"),
+    "device",
   }
   for seed, run in enumerate(result["runs"]):
     assert run["seed"] == seed
@@ -134,7 +135,8 @@ def test_domains_that_stop_apart(method, tmp_path):
   serve = experiment.serving(loaded, state, pack(loaded.dataset, "train", 16))
   auc = domain_auc(score(serve, test, loaded.objective.predict), test)
   np.testing.assert_allclose(auc, list(result["runs"][1]["test"]["auc"].values()), rtol=1e-6)
-  report.method_curves([tmp_path / "run"], tmp_path / "curves.png")
+  cells = report.choose({"run": report.read(tmp_path / "run")})
+  report.method_curves(cells, {"run": tmp_path / "run"}, tmp_path / "curves.png")
 
 
 def test_fine_tuning_takes_the_arguments_of_its_base_too():

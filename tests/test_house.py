@@ -11,11 +11,13 @@ PACKAGE = "mamdr_jax"
 FLOORS = {
   "backend": 0,
   "tree": 0,
+  "markdown": 0,
   "core": 1,
   "view": 1,
   "descent": 2,
   "metrics": 2,
   "conflict": 3,
+  "baselines": 3,
   "data": 2,
   "models": 3,
   "objective": 3,

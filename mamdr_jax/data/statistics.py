@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mamdr_jax import markdown
 from mamdr_jax.data.dataset import SPLITS, Dataset
 
 
@@ -9,7 +10,7 @@ def statistics(dataset: Dataset) -> str:
   """Markdown: overall counts (Luo et al. 2023, Table I), counts per domain (II-IV), and notes."""
   num_domains, num_rows = len(dataset.domains), len(dataset.label)
   train, valid, test = np.bincount(dataset.split, minlength=len(SPLITS))
-  overall = _table(
+  overall = markdown.table(
     ("#Domain", "#User", "#Item", "#Train", "#Val", "#Test", "Sample / Domain"),
     [
       [
@@ -20,11 +21,12 @@ def statistics(dataset: Dataset) -> str:
         )
       ]
     ],
+    right=True,
   )
   rows = np.bincount(dataset.domain, minlength=num_domains)
   positives = np.bincount(dataset.domain[dataset.label == 1], minlength=num_domains)
   users, items = (_distinct(dataset, field) for field in ("user", "item"))
-  by_domain = _table(
+  by_domain = markdown.table(
     ("Domain", "#Samples", "Percentage", "CTR Ratio", "#User", "#Item"),
     [
       (
@@ -33,8 +35,10 @@ def statistics(dataset: Dataset) -> str:
       )
       for d, name in enumerate(dataset.domains)
     ],
+    right=True,
   )
-  notes = "\n".join(f"- {note}" for note in dataset.notes) or "- nothing was dropped"
+  notes = "\n".join(f"- {markdown.escape(note)}" for note in dataset.notes)
+  notes = notes or "- nothing was dropped"
   return f"{overall}\n\n{by_domain}\n\n{notes}\n"
 
 
@@ -43,14 +47,3 @@ def _distinct(dataset: Dataset, field: str) -> np.ndarray:
   size = len(dataset.vocab[field])
   pair = np.unique(dataset.domain.astype(np.int64) * size + dataset.ids[field])
   return np.bincount(pair // size, minlength=len(dataset.domains))
-
-
-def _table(header, rows) -> str:
-  """Aligned Markdown, the first column to the left when it is text."""
-  cells = [header, *rows]
-  widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-  lines = [
-    "| " + " | ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) + " |" for row in cells
-  ]
-  lines.insert(1, "|" + "|".join("-" * (w + 1) + ":" for w in widths) + "|")
-  return "\n".join(lines)

@@ -6,7 +6,8 @@ import numpy as np
 
 from mamdr_jax.metrics import rank
 from mamdr_jax.report import names
-from mamdr_jax.report.results import best_setting, mean_passes, over_seeds, standing
+from mamdr_jax.report.replicates import common_name, merged, pool
+from mamdr_jax.report.results import best_setting, draw, mean_passes, over_seeds, preference
 
 
 class Cell(NamedTuple):
@@ -15,21 +16,25 @@ class Cell(NamedTuple):
   data: str  # as `names.data_names` has it
   model: str
   method: str
-  experiment: str  # the name of the one that was chosen
-  candidates: int  # among how many
-  result: dict
-  runs: list[dict]  # of its best rates, one a seed
+  candidates: int  # among how many experiments, replicates counted as one, it was chosen
+  config: dict
+  runs: list[dict]  # of its best rates, one a replicate, as `replicates.pool` has them
 
   @property
   def row(self) -> str:
     return names.row_name(self.model, self.method)
 
   @property
+  def experiment(self) -> str:
+    """What the experiments that the runs are of are called together."""
+    return common_name(list(dict.fromkeys(run["experiment"] for run in self.runs)))
+
+  @property
   def domains(self) -> list[str]:
     return list(self.runs[0]["test"]["auc"])
 
   def auc(self, split: str = "test") -> np.ndarray:
-    """AUC of every domain, the mean over seeds: [D]."""
+    """AUC of every domain, the mean over replicates: [D]."""
     return over_seeds(self.runs, split, "auc").mean(0)
 
   @property
@@ -38,17 +43,25 @@ class Cell(NamedTuple):
 
 
 def choose(results: dict[str, dict]) -> list[Cell]:
-  """A cell for every data set, model and method that there is, in the order of the tables."""
+  """A cell for every data set, model and method that there is, in the order of the tables.
+
+  Rates are chosen among all runs that have the other settings in common, whichever experiments
+  they are of: by their mean over replicates, and so the same for all splits.
+  """
+  results = pool(results)
   data = names.data_names(results)
-  candidates = {}
+  places = {}  # of the table -> settings -> results
   for name, result in results.items():
     config = result["config"]
     key = data[name], config["model"]["name"], names.method_of(config)
-    candidates.setdefault(key, []).append((name, result, best_setting(result)))
+    places.setdefault(key, {}).setdefault(names.identity(result), []).append(result)
   cells = {}
-  for key, entries in candidates.items():
-    name, result, runs = max(entries, key=lambda entry: standing(entry[2]))
-    cells[key] = Cell(*key, name, len(entries), result, runs)
+  for key, alike in places.items():
+    configs = [group[0]["config"] for group in alike.values()]
+    runs = [best_setting({"runs": merged(group)}) for group in alike.values()]
+    best = max(range(len(runs)), key=lambda i, runs=runs: preference(runs[i]))
+    candidates = sum(map(len, alike.values()))
+    cells[key] = Cell(*key, candidates, configs[best], runs[best])
   models = names.order((model for _, model, _ in cells), names.MODELS)
   methods = names.order((method for _, _, method in cells), names.METHODS)
   keys = (
@@ -76,11 +89,21 @@ def by_model(cells: list[Cell]) -> dict[tuple[str, str], list[Cell]]:
   return groups
 
 
+def fewer_draws(cells: list[Cell]) -> list[tuple[Cell, int, int]]:
+  """(cell, its draws of the data, all draws) of those that lack some of their data set's draws."""
+  lacking = []
+  for group in by_data(cells).values():
+    draws = [set(map(draw, cell.runs)) for cell in group]
+    every = set().union(*draws)
+    lacking += [(c, len(d), len(every)) for c, d in zip(group, draws, strict=True) if d < every]
+  return lacking
+
+
 def average_ranks(cells: list[Cell]) -> np.ndarray:
-  """RANK of the cells of one data set among each other, by test AUC averaged over seeds: [cells].
+  """RANK of the cells of one data set among each other, by test AUC averaged over replicates.
 
   Luo et al. 2023, Table V: the rank in each domain, 1 the best and ties half, averaged over
-  domains. What has no AUC ranks last.
+  domains: [cells]. What has no AUC ranks last.
   """
   auc = np.stack([cell.auc() for cell in cells])  # [cells, D]
   return rank(np.where(np.isnan(auc), -np.inf, auc))

@@ -1,16 +1,28 @@
 """The paper's comparisons as tables: forms V, VI, VII and X of Luo et al. 2023.
 
 Figures are test figures of the best rates by validation AUC, mean ± sample standard deviation over
-seeds, the best in bold; `passes` are gradient evaluations of an epoch. With `paper` the paper's
-value on its own data stands in parentheses where it has one in that place.
+replicates, the best in bold; `passes` are gradient evaluations of an epoch. With `paper` the
+paper's value on its own data stands in parentheses where it has one in that place. Item popularity,
+where it is known, is in forms V, VI and VII, and has no part in RANK or in what is bold.
 """
 
 import numpy as np
 
+from mamdr_jax.markdown import table
 from mamdr_jax.report import names, paper
 from mamdr_jax.report.cells import Cell, average_ranks, by_data, by_model
-from mamdr_jax.report.results import over_seeds
-from mamdr_jax.report.tables import NONE, beside, bold, count, markdown, marked, measured, spread
+from mamdr_jax.report.results import baselines, ceiling, over_seeds
+from mamdr_jax.report.tables import (
+  MEAN,
+  NONE,
+  POPULARITY,
+  beside,
+  bold,
+  count,
+  marked,
+  measured,
+  spread,
+)
 
 ABLATION = {  # method -> what Table VI calls it, after the model
   "mamdr": "MAMDR (DN+DR)",
@@ -39,7 +51,7 @@ def ablation_table(cells: list[Cell], model: str, with_paper: bool = False) -> s
 
 
 def _averages(cells: list[Cell], rows: dict[tuple[str, str], str], with_paper: bool) -> str:
-  header, columns = ["method"], [list(rows.values())]
+  header, columns, popularity = ["method"], [list(rows.values())], [POPULARITY]
   for data, group in by_data(cells).items():
     known = {
       (cell.model, cell.method): (cell, rank)
@@ -56,13 +68,16 @@ def _averages(cells: list[Cell], rows: dict[tuple[str, str], str], with_paper: b
     )
     if with_paper:
       values = [
-        (paper.average(f[0].result["config"]["data"], *row) if f else None) or (None, None)
+        (paper.average(f[0].config["data"], *row) if f else None) or (None, None)
         for f, row in zip(found, rows, strict=True)
       ]
       auc = [beside(text, value) for text, (value, _) in zip(auc, values, strict=True)]
       ranks = [beside(text, value, 1) for text, (_, value) in zip(ranks, values, strict=True)]
     columns += [auc, ranks, [count(f[0].passes) if f else "" for f in found]]
-  return markdown(header, list(zip(*columns, strict=True)))
+    simple = baselines([run for cell in group for run in cell.runs])
+    popularity += [spread(over_seeds(simple, "test", "mean_auc")) if simple else "", "", ""]
+  lines = list(zip(*columns, strict=True)) + ([popularity] if any(popularity[1:]) else [])
+  return table(header, lines)
 
 
 def framework_table(cells: list[Cell], with_paper: bool = False) -> str:
@@ -93,13 +108,12 @@ def framework_table(cells: list[Cell], with_paper: bool = False) -> str:
     ratio = [value for value in ratio if np.isfinite(value)]
     ratios.append(f"{np.mean(ratio):.2f} ×" if ratio else NONE)
   rows.append(["passes, of alternate's", *ratios])
-  return markdown(["model", *map(names.method_name, methods)], rows)
+  return table(["model", *map(names.method_name, methods)], rows)
 
 
 def domain_comparison(cells: list[Cell], with_paper: bool = False) -> str:
   """Form VII, of a model on a data set: a row a domain, a column a method; at last the passes."""
-  auc = [over_seeds(cell.runs, "test", "auc") for cell in cells]  # [seeds, D] each
-  ceiling = next((c.result["ceiling"] for c in cells if c.result.get("ceiling")), None)
+  auc = [over_seeds(cell.runs, "test", "auc") for cell in cells]  # [replicates, D] each
   rows = []
   for d, domain in enumerate(cells[0].domains):
     values = [a[:, d] for a in auc]
@@ -107,15 +121,28 @@ def domain_comparison(cells: list[Cell], with_paper: bool = False) -> str:
                  [v.mean() for v in values])  # fmt: skip
     if with_paper:
       texts = [
-        beside(text, paper.domain(c.result["config"]["data"], c.model, c.method, domain))
+        beside(text, paper.domain(c.config["data"], c.model, c.method, domain))
         for text, c in zip(texts, cells, strict=True)
       ]
-    rows.append([domain, *texts] + ([ceiling["auc"][domain]] if ceiling else []))
+    rows.append([domain, *texts])
   means = bold([measured(c.runs, "test", "mean_auc") for c in cells], [_mean(c) for c in cells])
-  rows.append(["mean", *means] + ([ceiling["mean_auc"]] if ceiling else []))
-  rows.append(["passes", *(count(c.passes) for c in cells)] + ([""] if ceiling else []))
+  rows += [[MEAN, *means], ["passes", *(count(c.passes) for c in cells)]]
   header = ["domain", *(names.method_name(c.method) for c in cells)]
-  return markdown(header + (["ceiling (synthetic)"] if ceiling else []), rows)
+  for title, column in _beside_methods([run for cell in cells for run in cell.runs]):
+    header.append(title)
+    rows = [[*row, text] for row, text in zip(rows, column, strict=True)]
+  return table(header, rows)
+
+
+def _beside_methods(runs: list[dict]) -> list[tuple[str, list]]:
+  """Columns of form VII that no method has: item popularity, and the ceiling of synthetic data."""
+  columns, simple, highest = [], baselines(runs), ceiling(runs)
+  if simple:
+    texts = [spread(values) for values in over_seeds(simple, "test", "auc").T]
+    columns.append((POPULARITY, [*texts, spread(over_seeds(simple, "test", "mean_auc")), ""]))
+  if highest:
+    columns.append(("ceiling (synthetic)", [*highest[0].values(), highest[1], ""]))
+  return columns
 
 
 def improvements(cells: list[Cell]) -> list[str]:
@@ -129,9 +156,10 @@ def improvements(cells: list[Cell]) -> list[str]:
         gains[names.model_name(model)] = mean["mamdr"] - mean["alternate"]
     if gains:
       told = ", ".join(f"{model} {gain:+.4f}" for model, gain in gains.items())
+      above = sum(gain > 0 for gain in gains.values())
       sentences.append(
-        f"On {data}, MAMDR's mean test AUC is above alternate training's in "
-        f"{sum(gain > 0 for gain in gains.values())} of {len(gains)} models ({told})."
+        f"On {data}, MAMDR's mean test AUC is above alternate training's in {above} of "
+        f"{len(gains)} models ({told})."
       )
   return sentences
 

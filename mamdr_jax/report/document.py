@@ -3,73 +3,101 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from mamdr_jax.markdown import escape
 from mamdr_jax.record import write_aside
 from mamdr_jax.report import comparison, files, names, sweeps
-from mamdr_jax.report.cells import Cell, by_data, by_model, choose
-from mamdr_jax.report.curves import learning_curves, method_curves
+from mamdr_jax.report.cells import Cell, by_data, by_model, choose, fewer_draws
+from mamdr_jax.report.curves import domain_curves, method_curves
 from mamdr_jax.report.figures import grid_figure, helpers_figure, rank_figure
-from mamdr_jax.report.results import by_setting
+from mamdr_jax.report.replicates import over, pool
+from mamdr_jax.report.results import baselines, by_setting
 from mamdr_jax.report.runs import write_runs
 from mamdr_jax.report.significance import paired_table
 from mamdr_jax.report.tables import DIVERGED, method_table, setting_table
 
 RULES = """\
 Rates, and which experiment stands for a model and a method, are chosen by validation AUC, its mean
-over domains and seeds; test figures are only reported. AUC is the plain mean over domains, ± the
-sample standard deviation over seeds. `passes` are gradient evaluations of an epoch, the mean over
-epochs and seeds. The best is in bold."""
+over domains and replicates; test figures are only reported. Experiments that differ in seeds only
+are replicates of one: of initialisation and order of training (seed), of split and negatives
+(split_seed), of synthetic data (data_seed). AUC is the plain mean over domains, ± the sample
+standard deviation over replicates. `passes` are gradient evaluations of an epoch, the mean over
+epochs and replicates. The best is in bold."""
+BASELINES = """\
+Item popularity scores a row by the number of training positives that its item has in the domain.
+The base rate predicts every row's domain's share of training positives. Neither is trained, ranked
+or in bold; what does not beat them has learned nothing that counting does not tell."""
 PAPER = """\
 In parentheses, where the paper has a value in that place: the paper's, **on its own data**. Those
 beside learning frameworks are on its Taobao-10, whatever the data here."""
 RANKS = """\
 RANK is the rank within a domain among all rows of the data set, 1 the best and ties half, averaged
-over domains; a row's AUC on a domain is first averaged over its seeds."""
+over domains; a row's AUC on a domain is first averaged over its replicates."""
 PAIRS = """\
-Two-sided signed-rank test of the differences in test AUC, a pair being one domain under one seed
-that both methods ran. Domains of one seed share their training and are not independent, so p is
-too small where they move together. Nothing corrects for several tests."""
+Differences are paired by replicate and domain, ± their deviation over replicates, which are seeds
+or, where there are several, draws of the data. What is tested is the mean difference, replicates
+and domains both taken as drawn by chance: Clark's min F′ (1973) of the analyses over domains and
+over replicates. Pairs taken as independent would give too small a p, as a seed moves all domains
+together. Over one replicate it is the signed-rank test over domains, for that replicate only, and
+over D domains its p is 2 / 2ᴰ at least: few domains, or few replicates, cannot make p small. p are
+two-sided, and adjusted by Holm within a data set and model."""
+FRIEDMAN = """\
+Before ranks are told apart, Friedman's test asks whether there is any difference among them: in the
+F form of Iman and Davenport, over domains and over replicates, joined as min F′; over one replicate
+over domains alone. Only where its p is below 0.05 does the picture have Nemenyi's critical
+distance, which takes the domains as the blocks."""
 LOST = f"{DIVERGED} A run of it diverged; its setting is chosen only where no other is left."
 
 
-def write_report(workdirs: Iterable[Path], out: Path, with_paper: bool = False) -> list[Path]:
-  """Writes `report.md`, its pictures and `runs.csv` to `out`.
+def write_report(
+  workdirs: Iterable[Path], out: Path, with_paper: bool = False, first: str | None = None
+) -> list[Path]:
+  """Writes `report.md`, its pictures and `runs.csv` to `out`, all text in UTF-8.
 
   Args:
-    workdirs: experiments, or studies, which are folders of them (`files.find`).
+    workdirs: experiments, or studies, which are folders of them (`files.find`). What cannot be read
+      of them is named in the report and left out.
     out: the folder.
     with_paper: put the paper's values beside.
+    first: the method that is paired with the others; by default MAMDR, else the best.
 
   Returns:
     The files.
 
   Raises:
-    ValueError: a workdir holds no result, or a file is not what it should be.
+    ValueError: a workdir holds no result, or no result can be read.
   """
   workdirs, out = list(workdirs), Path(out)
   found = files.find(workdirs)
-  results = {name: files.read(path) for name, path in found.items()}
+  results, left_out = files.read_all(found)
   out.mkdir(parents=True, exist_ok=True)
-  text, pictures = compose(results, files.unfinished(workdirs), with_paper), []
-  for heading, drawn in _figures(results, found, out):
-    text += f"\n## {heading}\n\n" + "\n\n".join(f"![{says}]({path.name})" for says, path in drawn)
-    text += "\n"
+  left_out += [f"not finished: {path}" for path in files.unfinished(workdirs)]
+  text, pictures = compose(results, left_out, with_paper, first), []
+  for heading, note, drawn in _figures(results, found, out):
+    shown = [f"![{escape(says)}]({path.name})" for says, path in drawn]
+    text += f"\n## {heading}\n\n" + "\n\n".join([note] * bool(note) + shown) + "\n"
     pictures += [path for _, path in drawn]
   written = [out / "report.md", out / "runs.csv"]
-  write_aside(written[0], lambda aside: aside.write_text(text))
+  write_aside(written[0], lambda aside: aside.write_text(text, encoding="utf-8"))
   write_runs(results, written[1])
   return written + pictures
 
 
 def compose(
-  results: dict[str, dict], unfinished: Iterable[Path] = (), with_paper: bool = False
+  results: dict[str, dict],
+  left_out: Iterable[str] = (),
+  with_paper: bool = False,
+  first: str | None = None,
 ) -> str:
-  """The report's tables as Markdown; name -> result as `files.read` has it."""
-  cells = choose(results)
+  """The report's tables as Markdown; name -> result as `files.read` has it.
+
+  `left_out` are sentences about what is not in them; the rest is as in `write_report`.
+  """
+  results, cells = pool(results), choose(results)
   sections = [("Experiments", method_table(results))]
   sections += _averages(cells, with_paper)
-  paired = paired_table(cells)
+  paired = paired_table(cells, first)
   if paired:
-    sections.append(("MAMDR, or the best method, against the best other", f"{paired}\n\n{PAIRS}"))
+    sections.append(("One method against the others", f"{paired}\n\n{PAIRS}"))
   for (data, _), group in by_model(cells).items():
     if len(group) > 1:
       heading = f"AUC per domain on {data}, {names.model_name(group[0].model)} (as Table VII)"
@@ -78,12 +106,11 @@ def compose(
   for name, result in results.items():
     if len(by_setting(result)) > 1:
       sections.append((f"Rates of {name} on {data[name]}", setting_table(result)))
-  notes = _notes(cells) + [f"- not finished, and left out: {path}" for path in unfinished]
-  head = (
-    ["# Report", RULES] + ([PAPER] if with_paper else []) + (["\n".join(notes)] if notes else [])
-  )
-  text = "\n\n".join(head)
-  text += "".join(f"\n\n## {heading}\n\n{body}" for heading, body in sections)
+  notes = _notes(cells) + [f"- left out: {escape(sentence)}" for sentence in left_out]
+  simple = any(baselines(result["runs"]) for result in results.values())
+  head = ["# Report", RULES] + [BASELINES] * simple + [PAPER] * with_paper
+  text = "\n\n".join(head + ["\n".join(notes)] * bool(notes))
+  text += "".join(f"\n\n## {escape(heading)}\n\n{body}" for heading, body in sections)
   return (text + f"\n\n{LOST}" if DIVERGED in text else text) + "\n"
 
 
@@ -92,7 +119,11 @@ def _averages(cells: list[Cell], with_paper: bool) -> list[tuple[str, str]]:
   sections = []
   if len(cells) > 1:
     where = ", ".join(by_data(cells))
-    said = [comparison.average_table(cells, with_paper), RANKS, *comparison.improvements(cells)]
+    said = [
+      comparison.average_table(cells, with_paper),
+      RANKS,
+      *map(escape, comparison.improvements(cells)),
+    ]
     sections.append((f"Models and methods on {where} (as Table V)", "\n\n".join(said)))
   for model in dict.fromkeys(cell.model for cell in cells):
     group = [cell for cell in cells if cell.model == model and cell.method in comparison.ABLATION]
@@ -110,17 +141,23 @@ def _averages(cells: list[Cell], with_paper: bool) -> list[tuple[str, str]]:
 
 
 def _notes(cells: list[Cell]) -> list[str]:
-  """Which experiment stands where several could."""
-  return [
-    f"- {cell.row} on {cell.data} is {cell.experiment}, the best of {cell.candidates} experiments; "
-    f"seeds: {len(cell.runs)}"
+  """Which experiment stands where several could, and which ran on less of the data than others."""
+  chosen = [
+    f"{cell.row} on {cell.data} is {cell.experiment}, the best of {cell.candidates} experiments, "
+    f"over {over(cell.runs)}"
     for cell in cells
     if cell.candidates > 1
   ]
+  fewer = [
+    f"{cell.row} on {cell.data} ran on {own} of {every} draws of the data, and its figures are "
+    "means over those"
+    for cell, own, every in fewer_draws(cells)
+  ]
+  return [f"- {escape(note)}" for note in chosen + fewer]
 
 
 def _figures(results: dict[str, dict], found: dict[str, Path], out: Path):
-  """(heading, [(caption, picture)]) of every kind of figure that the results allow, drawn."""
+  """(heading, note, [(caption, picture)]) of every kind of figure that the results allow, drawn."""
   taken = set()
 
   def place(kind: str, *parts: str) -> Path:
@@ -150,13 +187,12 @@ def _figures(results: dict[str, dict], found: dict[str, Path], out: Path):
   for (data, model), group in by_model(cells).items():
     if len(group) > 1:
       path = place("methods", data, model)
-      title = f"{data}: {names.model_name(model)}"
-      labels = [names.method_name(cell.method) for cell in group]
-      method_curves([found[cell.experiment] for cell in group], path, labels, title)
-      said = f"{title}. A dot is the mean best epoch and AUC of the runs"
+      method_curves(group, found, path)
+      said = f"{data}: {names.model_name(model)}. A dot is the mean best epoch and AUC of the runs"
       drawn.setdefault("Methods over epochs", []).append((said, path))
   for cell in cells:
     path = place("auc", cell.data, cell.model, cell.method)
-    learning_curves(found[cell.experiment], path)
+    domain_curves(cell, found, path)
     drawn.setdefault("Domains over epochs", []).append((f"{cell.data}: {cell.row}", path))
-  return drawn.items()
+  notes = {"Average ranks": FRIEDMAN}
+  return [(heading, notes.get(heading, ""), pictures) for heading, pictures in drawn.items()]

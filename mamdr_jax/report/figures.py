@@ -4,14 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from mamdr_jax.report.canvas import COLORS, band, drawing, framed, shade
+from mamdr_jax.report.canvas import COLORS, band, drawing, framed, label, shade
 from mamdr_jax.report.cells import Cell, average_ranks
-from mamdr_jax.report.significance import cliques, critical_distance
+from mamdr_jax.report.replicates import over
+from mamdr_jax.report.significance import LEVEL, cliques, common, critical_distance, friedman
 from mamdr_jax.report.sweeps import Grid, Helpers
 
 
 def helpers_figure(helpers: Helpers, path: Path) -> None:
-  """AUC over k: mean, and a band of ± one deviation over seeds; a ring is validation's choice."""
+  """AUC over k: mean, a band of ± one deviation over replicates, a ring for validation's choice."""
   with drawing(path, (7, 4.6)) as (_, axes):
     series = (("test", helpers.test, "o-"), ("validation", helpers.valid, "s--"))
     for color, (name, values, line) in zip(COLORS, series, strict=False):
@@ -28,7 +29,7 @@ def helpers_figure(helpers: Helpers, path: Path) -> None:
     if any(helpers.diverged):
       axes.plot([], [], "kx", label="a run diverged")
     axes.set(xlabel="helpers k", ylabel="mean AUC over domains", xticks=helpers.k)
-    axes.set_title(f"{helpers.data}: {helpers.label}")
+    axes.set_title(f"{label(helpers.data)}: {label(helpers.label)}")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize="small")
 
@@ -77,18 +78,20 @@ def grid_figure(grid: Grid, path: Path) -> None:
     right.minorticks_off()
     right.grid(alpha=0.3)
     right.legend(frameon=False, fontsize="small")
-    figure.suptitle(f"{grid.data}: {grid.label}")
+    figure.suptitle(f"{label(grid.data)}: {label(grid.label)}")
 
 
 def rank_figure(cells: list[Cell], path: Path) -> None:
   """Average RANK of the cells of one data set; bars join those that Nemenyi does not tell apart.
 
-  Blocks are domains, each with its test AUC averaged over seeds: the ranks of form V.
+  Blocks are domains, each with its test AUC averaged over replicates: the ranks of form V. Where
+  Friedman's test finds no difference among them all, there is no critical distance, and the title
+  says so (Demšar 2006, §3.2.2).
   """
   ranks = average_ranks(cells)
   num_methods, num_domains = len(cells), len(cells[0].domains)
-  distance = critical_distance(num_methods, num_domains)
-  bars = cliques(ranks, distance)
+  p, distance = omnibus(cells), critical_distance(num_methods, num_domains)
+  bars = cliques(ranks, distance) if p < LEVEL else []
   half = (num_methods + 1) // 2
   below = 0.5 + 0.28 * len(bars)  # where the first label is
   height = 2.4 + below + 0.5 * half
@@ -104,7 +107,8 @@ def rank_figure(cells: list[Cell], path: Path) -> None:
       y = -below - 0.5 * (i if left else num_methods - 1 - i)
       end = 1 - 0.06 * wide if left else num_methods + 0.06 * wide
       axes.plot([ranks[m], ranks[m], end], [0, y, y], color="0.45", linewidth=1.0)
-      text = f"{cells[m].row}  {ranks[m]:.1f}" if left else f"{ranks[m]:.1f}  {cells[m].row}"
+      row = label(cells[m].row)
+      text = f"{row}  {ranks[m]:.1f}" if left else f"{ranks[m]:.1f}  {row}"
       axes.text(
         end + (-1 if left else 1) * 0.01 * wide,
         y,
@@ -113,20 +117,27 @@ def rank_figure(cells: list[Cell], path: Path) -> None:
         va="center",
       )
     for i, (low, high) in enumerate(bars):
-      y, over = -0.25 - 0.28 * i, 0.012 * wide
-      axes.plot([low - over, high + over], [y, y], color=COLORS[1], linewidth=4.5)
-    shown = min(distance, wide)
-    axes.plot(
-      [1, 1, 1, 1 + shown, 1 + shown, 1 + shown], [1.0, 1.2, 1.1, 1.1, 1.0, 1.2], color="black"
-    )
-    more = "" if distance <= wide else ", wider than the axis"
-    axes.text(1, 1.28, f"critical distance {distance:.2f}{more}", ha="left", va="bottom")
+      y, past = -0.25 - 0.28 * i, 0.012 * wide
+      axes.plot([low - past, high + past], [y, y], color=COLORS[1], linewidth=4.5)
+    if p < LEVEL:
+      shown = min(distance, wide)
+      axes.plot(
+        [1, 1, 1, 1 + shown, 1 + shown, 1 + shown], [1.0, 1.2, 1.1, 1.1, 1.0, 1.2], color="black"
+      )
+      more = "" if distance <= wide else ", wider than the axis"
+      axes.text(1, 1.28, f"critical distance {distance:.2f}{more}", ha="left", va="bottom")
     axes.set_xlim(1 - 0.42 * wide, num_methods + 0.42 * wide)
     axes.set_ylim(-below - 0.5 * half, 1.9)
     axes.axis("off")
-    seeds = {len(cell.runs) for cell in cells}
-    over = f"{min(seeds)} to {max(seeds)}" if len(seeds) > 1 else f"{max(seeds)}"
+    found = "Nemenyi at 0.05" if p < LEVEL else "no differences that chance would not make as well"
     axes.set_title(
-      f"{cells[0].data}: RANK averaged over {num_domains} domains, the blocks\n"
-      f"(AUC of each is a mean over {over} seed{'s' * (max(seeds) > 1)}); Nemenyi at 0.05"
+      f"{label(cells[0].data)}: RANK averaged over {num_domains} domains, the blocks\n"
+      f"(AUC of each a mean over {over(max((c.runs for c in cells), key=len))})\n"
+      f"Friedman p = {p:.2g}: {found}"
     )
+
+
+def omnibus(cells: list[Cell]) -> float:
+  """`friedman` on the replicates that all cells ran, or on each one's mean where there is none."""
+  auc = common(cells)
+  return friedman(auc if auc.shape[1] else np.stack([cell.auc() for cell in cells])[:, None])

@@ -2,12 +2,16 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from mamdr_jax import record
+from mamdr_jax.report.results import RATES
+
+FIGURES = ("mean_auc", "weighted_auc", "log_loss")  # of a split; null where they are not finite
+WHEN = ("epochs", "best_epoch")
 
 
 def find(workdirs: Iterable[Path]) -> dict[str, Path]:
@@ -49,6 +53,23 @@ def unfinished(workdirs: Iterable[Path]) -> list[Path]:
   ]
 
 
+def read_all(found: Mapping[str, Path]) -> tuple[dict[str, dict], list[str]]:
+  """name -> result of what can be read of `find`, and a sentence about each of the others.
+
+  Raises:
+    ValueError: none can be read.
+  """
+  results, broken = {}, []
+  for name, workdir in found.items():
+    try:
+      results[name] = read(workdir)
+    except ValueError as error:
+      broken.append(str(error))
+  if not results:
+    raise ValueError(broken[0])
+  return results, broken
+
+
 def read(workdir: Path) -> dict:
   """What `result.json` holds, each run with its mean number of `passes` an epoch, None if unknown.
 
@@ -57,13 +78,7 @@ def read(workdir: Path) -> dict:
   """
   path = Path(workdir) / record.RESULT
   result = record.read(path)
-  try:
-    named = [result["config"][section]["name"] for section in ("data", "model", "method")]
-    whole = all(run["valid"]["auc"].keys() == run["test"]["auc"].keys() for run in result["runs"])
-  except (KeyError, TypeError, AttributeError):
-    named, whole = [], False
-  if not (named and whole and result["runs"]):
-    raise ValueError(f"{path}: expected the result of an experiment, with its config and runs")
+  _check(path, result)
   passes = [[] for _ in result["runs"]]
   for line in read_metrics(Path(workdir), len(passes)):
     for run, value in zip(line["run"], line.get("passes", ()), strict=False):
@@ -73,23 +88,46 @@ def read(workdir: Path) -> dict:
   return result
 
 
-def read_metrics(workdir: Path, num_runs: int) -> list[dict]:
+def _check(path: Path, result) -> None:
+  """Raises a ValueError for what no report can be made of."""
+  try:
+    runs = result["runs"]
+    named = all(result["config"][section]["name"] for section in ("data", "model", "method"))
+    measured = [run[split] for run in runs for split in ("valid", "test")]
+    domains = [list(one["auc"]) for one in measured]
+    figures = [[one[key] for key in FIGURES] + list(one["auc"].values()) for one in measured]
+    np.array(figures, float), np.array([[run[key] for key in WHEN] for run in runs], float)
+    rates = [(key, run[key]) for run in runs for key in RATES]
+  except (KeyError, TypeError, ValueError, AttributeError):
+    named, domains = False, []
+  if not (named and domains and all(own == domains[0] for own in domains)):
+    raise ValueError(f"{path}: expected the result of an experiment, with its config and runs")
+  for key, value in rates:
+    if not isinstance(value, int | float) or not np.isfinite(value):
+      raise ValueError(f"{path}: the {key} of a run is {json.dumps(value)}, expected a number")
+
+
+def read_metrics(workdir: Path, num_runs: int | None = None) -> list[dict]:
   """The lines of `metrics.jsonl`: some epoch of some of the runs each.
 
   Raises:
-    ValueError: the file is missing, or a line is not JSON or not of this experiment.
+    ValueError: the file is missing or empty, a line is not JSON, or not of one of `num_runs` runs.
   """
   path = Path(workdir) / record.METRICS
   if not path.exists():
     raise ValueError(f"{path} is missing: {workdir} is not whole")
   lines = []
-  for number, text in enumerate(path.read_text().splitlines(), start=1):
+  for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
     try:
       line = json.loads(text)
-      known = line["epoch"] >= 1 and set(line["run"]) <= set(range(num_runs)) and "valid" in line
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+      known = line["epoch"] >= 1 and min(line["run"]) >= 0 and "valid" in line
+      known = known and (num_runs is None or max(line["run"]) < num_runs)
+    except (KeyError, TypeError, ValueError) as error:
       raise ValueError(f"{path}, line {number}: expected an epoch as JSON: {error}") from None
     if not known:
-      raise ValueError(f"{path}, line {number}: expected runs 0 to {num_runs - 1} of an epoch")
+      what = "runs" if num_runs is None else f"runs 0 to {num_runs - 1}"
+      raise ValueError(f"{path}, line {number}: expected {what} of an epoch")
     lines.append(line)
+  if not lines:
+    raise ValueError(f"{path}: expected a line an epoch, and there is none")
   return lines

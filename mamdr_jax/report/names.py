@@ -19,7 +19,9 @@ METHODS = {
 PLACES = ("data.root", "data.cache")  # they say where the data are, not which
 FILES = ("data.path", "data.user_features", "data.item_features")  # of these the name counts
 RUN_KEYS = ("seed", "alpha", "beta", "gamma", "sweep", "cases")  # each run has its own
+DATA_SEEDS = ("data.seed", "data.split_seed")  # replicates of one data set
 RUNNING_KEYS = ("lanes", "checkpoint_seconds", "probe_every")  # they change no result
+MOST_LETTERS = 150  # of the name of a file, which has an ending besides
 
 
 def model_name(model: str) -> str:
@@ -63,10 +65,16 @@ def flat(config: Mapping) -> dict[str, object]:
 
 
 def settings(config: Mapping) -> dict[str, object]:
-  """`flat`, without what each run has of its own and what does not change a result."""
+  """`flat`, without what replicates and runs have of their own and what changes no result."""
   kept = {k: v for k, v in flat(config).items() if k.split(".")[0] not in RUN_KEYS + RUNNING_KEYS}
-  kept = {k: v for k, v in kept.items() if k not in PLACES}
+  kept = {k: v for k, v in kept.items() if k not in PLACES + DATA_SEEDS}
   return {k: PurePath(v).name if v and k in FILES else v for k, v in kept.items()}
+
+
+def identity(result: Mapping, leave_out: str = "") -> str:
+  """What two experiments share that are alike but for seeds and rates, and for `leave_out`."""
+  kept = {k: v for k, v in settings(result["config"]).items() if k != leave_out}
+  return json.dumps([kept, list(result["runs"][0]["test"]["auc"])], sort_keys=True)
 
 
 def differing(configs: list[Mapping]) -> list[str]:
@@ -81,8 +89,9 @@ def differing(configs: list[Mapping]) -> list[str]:
 def data_names(results: Mapping[str, dict]) -> dict[str, str]:
   """name of an experiment -> name of its data set: "amazon small", "synthetic taobao10".
 
-  Data are the same where the domains are and `config.data` is, but for places on a machine. Where
-  two that are not would have one name, what differs is added: "synthetic taobao10, conflict 0.9".
+  Data are the same where the domains are and `config.data` is, but for seeds and for places on a
+  machine. Where two that are not would have one name, what differs is added: "synthetic taobao10,
+  conflict 0.9".
   """
   sections = {}  # base name -> identity -> settings
   keys = {}
@@ -117,5 +126,5 @@ def data_name(data: Mapping) -> str:
 
 
 def slug(name: str) -> str:
-  """A name as part of that of a file."""
-  return re.sub(r"[^A-Za-z0-9.+-]+", "_", name).strip("_")
+  """A name as that of a file, which may have 255 letters at most."""
+  return re.sub(r"[^A-Za-z0-9.+-]+", "_", name).strip("_")[:MOST_LETTERS]

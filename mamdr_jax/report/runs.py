@@ -6,9 +6,11 @@ from pathlib import Path
 
 from mamdr_jax.record import write_aside
 from mamdr_jax.report import names
+from mamdr_jax.report.replicates import SEEDS, told
 from mamdr_jax.report.results import RATES, diverged
 
 NAMES = ("data.name", "model.name", "method.name", "method.k")  # columns of their own
+FORMULA = tuple("=+-@\t\r")  # how one begins
 
 
 def write_runs(results: Mapping[str, dict], path: Path) -> None:
@@ -16,30 +18,36 @@ def write_runs(results: Mapping[str, dict], path: Path) -> None:
 
   Args:
     results: name of an experiment -> what its `result.json` holds, or `files.read` gives.
-    path: the file. Its columns: the experiment, data set, model, method and k; the config keys
-      in which two experiments differ, as on the command line, `config.l2`; the run's own figures,
-      AUC per domain last. `seconds` are the run's own, or else those of its whole experiment.
-      What a run does not have is empty.
+    path: the file, in UTF-8. Its columns: the experiment, data set, model, method and k; the config
+      keys in which two experiments differ, as on the command line, `config.l2`; the run's own
+      seeds, rates and figures, AUC per domain last. `seconds` are the run's own, or else those of
+      its whole experiment. What a run does not have is empty. A text that a spreadsheet would take
+      for a formula has an apostrophe before it.
   """
   data = names.data_names(results)
   configs = {name: names.settings(result["config"]) for name, result in results.items()}
   keys = [key for key in names.differing(list(configs.values())) if key not in NAMES]
   rows = [
-    _identity(name, data[name], configs[name], keys) | _figures(run, result)
+    _identity(name, data[name], configs[name], keys) | _figures(run)
     for name, result in results.items()
-    for run in result["runs"]
+    for run in told(name, result)
   ]
   columns = list(dict.fromkeys(column for row in rows for column in row))
   domains = [column for column in columns if column.startswith("test_auc/")]
   columns = [column for column in columns if column not in domains] + domains
 
   def write(aside):
-    with aside.open("w", newline="") as file:
-      writer = csv.DictWriter(file, columns, restval="")
-      writer.writeheader()
-      writer.writerows(rows)
+    with aside.open("w", newline="", encoding="utf-8") as file:
+      writer = csv.writer(file)
+      writer.writerow(map(harmless, columns))
+      writer.writerows([harmless(row.get(column)) for column in columns] for row in rows)
 
   write_aside(Path(path), write)
+
+
+def harmless(value):
+  """A cell that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+  return f"'{value}" if isinstance(value, str) and value[:1] in FORMULA else value
 
 
 def _identity(name: str, data: str, config: Mapping, keys: list[str]) -> dict:
@@ -48,10 +56,10 @@ def _identity(name: str, data: str, config: Mapping, keys: list[str]) -> dict:
   return row | {"k": config.get("method.k")} | {f"config.{key}": config.get(key) for key in keys}
 
 
-def _figures(run: Mapping, result: Mapping) -> dict:
-  row = {key: run[key] for key in ("seed", *RATES, "epochs", "best_epoch")}
+def _figures(run: Mapping) -> dict:
+  row = {key: run[key] for key in (*SEEDS, *RATES, "epochs", "best_epoch")}
   row |= {"diverged": str(diverged(run)).lower(), "passes": run.get("passes")}
-  row |= {"seconds": run.get("seconds", result.get("seconds"))}
+  row["seconds"] = run["seconds"]
   row |= {"valid_mean_auc": run["valid"]["mean_auc"], "test_mean_auc": run["test"]["mean_auc"]}
   row |= {f"test_{key}": run["test"][key] for key in ("weighted_auc", "log_loss")}
   return row | {f"test_auc/{domain}": auc for domain, auc in run["test"]["auc"].items()}

@@ -1,13 +1,13 @@
 """What sweeps say: AUC over the number of helpers k, and over the rates α and β."""
 
-import json
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from mamdr_jax.report import names
-from mamdr_jax.report.results import RATES, best_setting, by_setting, diverged, over_seeds, standing
+from mamdr_jax.report.replicates import merged, pool
+from mamdr_jax.report.results import by_setting, diverged, over_seeds, preference
 
 
 class Helpers(NamedTuple):
@@ -16,7 +16,7 @@ class Helpers(NamedTuple):
   data: str
   label: str
   k: list[int]  # K, rising
-  valid: list[np.ndarray]  # K of [seeds]: mean AUC over domains at the best rates of each k
+  valid: list[np.ndarray]  # K of [replicates]: mean AUC over domains at the best rates of each k
   test: list[np.ndarray]
   best: int  # which of the K validation chooses
   diverged: list[bool]  # K: a run of it diverged
@@ -25,7 +25,7 @@ class Helpers(NamedTuple):
 class Grid(NamedTuple):
   """Test AUC over α and β (Luo et al. 2023, Fig. 9), of each pair with the best γ.
 
-  Arrays are [A, B]: mean over domains and seeds, its deviation over seeds (0 for one seed), how
+  Arrays are [A, B]: mean over domains and replicates, its deviation over these (0 for one), how
   many runs, and whether one of them diverged. NaN where nothing was run or nothing is finite.
   """
 
@@ -42,15 +42,16 @@ class Grid(NamedTuple):
 
 def over_k(results: dict[str, dict]) -> list[Helpers]:
   """A `Helpers` for every group of experiments alike but for k and rates, with two k or more."""
+  results = pool(results)
   data, found = names.data_names(results), []
   k_of = lambda name: results[name]["config"]["method"].get("k")
   swept = lambda group: None not in (ks := {k_of(name) for name in group}) and len(ks) > 1
   for label, group in _alike(results, swept, leave_out="method.k"):
     ks = sorted({k_of(name) for name in group})
-    every = [[best_setting(results[name]) for name in group if k_of(name) == k] for k in ks]
-    best = [max(candidates, key=standing) for candidates in every]
+    every = [merged(results[name] for name in group if k_of(name) == k) for k in ks]
+    best = [by_setting({"runs": runs})[0] for runs in every]
     valid, test = ([over_seeds(r, s, "mean_auc") for r in best] for s in ("valid", "test"))
-    chosen = max(range(len(ks)), key=lambda i, best=best: standing(best[i]))
+    chosen = max(range(len(ks)), key=lambda i, best=best: preference(best[i]))
     marks = [any(map(diverged, runs)) for runs in best]
     found.append(Helpers(data[group[0]], label, ks, valid, test, chosen, marks))
   return found
@@ -58,6 +59,7 @@ def over_k(results: dict[str, dict]) -> list[Helpers]:
 
 def over_rates(results: dict[str, dict]) -> list[Grid]:
   """A `Grid` for every group of experiments alike but for rates, with two α and two β or more."""
+  results = pool(results)
   data, found = names.data_names(results), []
 
   def values(group, rate):
@@ -65,10 +67,8 @@ def over_rates(results: dict[str, dict]) -> list[Grid]:
 
   swept = lambda group: min(len(values(group, rate)) for rate in ("alpha", "beta")) > 1
   for label, group in _alike(results, swept):
-    runs = {}  # a seed at one setting counts once
-    for run in (run for name in group for run in results[name]["runs"]):
-      runs.setdefault((run["seed"], *(run[rate] for rate in RATES)), run)
-    settings = by_setting({"runs": list(runs.values())})  # best first, so the best γ as well
+    runs = merged(results[name] for name in group)
+    settings = by_setting({"runs": runs})  # best first, so the best γ as well
     alpha, beta = values(group, "alpha"), values(group, "beta")
     shape = len(alpha), len(beta)
     mean, deviation = np.full(shape, np.nan), np.full(shape, np.nan)
@@ -97,10 +97,9 @@ def _alike(
   """
   groups, kept = {}, {}
   for name, result in results.items():
-    settings = {k: v for k, v in names.settings(result["config"]).items() if k != leave_out}
-    identity = json.dumps([settings, list(result["runs"][0]["test"]["auc"])], sort_keys=True)
+    identity = names.identity(result, leave_out)
     groups.setdefault(identity, []).append(name)
-    kept[identity] = settings
+    kept[identity] = {k: v for k, v in names.settings(result["config"]).items() if k != leave_out}
   groups = {identity: group for identity, group in groups.items() if wanted(group)}
   labelled = []
   for identity, group in groups.items():

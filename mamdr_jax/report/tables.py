@@ -2,35 +2,48 @@
 
 import numpy as np
 
+from mamdr_jax.markdown import Markdown, table
 from mamdr_jax.report import names
+from mamdr_jax.report.replicates import over, pool
 from mamdr_jax.report.results import (
   RATES,
+  baselines,
   best_setting,
   by_setting,
+  ceiling,
   diverged,
   mean_passes,
   over_seeds,
-  standing,
+  preference,
 )
 
 DIVERGED = "†"  # a run of what stands here has diverged
 NONE = "–"
+MEAN = "mean over domains"
+POPULARITY = "item popularity"  # of `baselines.py`
 
 
 def domain_table(result: dict) -> str:
-  """Markdown: AUC per domain of the best setting, mean over seeds."""
+  """Markdown: AUC per domain of the best setting, mean over replicates; test AUC of popularity."""
+  (result,) = pool({"": result}).values()
   runs = best_setting(result)
-  ceiling = result.get("ceiling")
   valid, test = (over_seeds(runs, split, "auc").mean(0) for split in ("valid", "test"))
-  header = ["domain", "valid AUC", "test AUC"] + (["ceiling (synthetic)"] if ceiling else [])
-  rows = []
-  for d, name in enumerate(runs[0]["test"]["auc"]):
-    rows.append([name, valid[d], test[d]] + ([ceiling["auc"][name]] if ceiling else []))
-  means = [over_seeds(runs, split, "mean_auc").mean() for split in ("valid", "test")]
-  rows.append(["mean", *means] + ([ceiling["mean_auc"]] if ceiling else []))
-  weighted = [over_seeds(runs, split, "weighted_auc").mean() for split in ("valid", "test")]
-  rows.append(["weighted by size", *weighted] + ([""] if ceiling else []))
-  return markdown(header, rows)
+  header, names_of = ["domain", "valid AUC", "test AUC"], list(runs[0]["test"]["auc"])
+  rows = [list(row) for row in zip(names_of, valid, test, strict=True)]
+  rows += [
+    [title, *(over_seeds(runs, split, key).mean() for split in ("valid", "test"))]
+    for title, key in ((MEAN, "mean_auc"), ("weighted by size", "weighted_auc"))
+  ]
+  if simple := baselines(runs):
+    header.append(POPULARITY)
+    figures = [over_seeds(simple, "test", key) for key in ("auc", "mean_auc", "weighted_auc")]
+    columns = [*figures[0].mean(0), *(values.mean() for values in figures[1:])]
+    rows = [[*row, value] for row, value in zip(rows, columns, strict=True)]
+  if highest := ceiling(runs):
+    header.append("ceiling (synthetic)")
+    columns = [*highest[0].values(), highest[1], ""]
+    rows = [[*row, value] for row, value in zip(rows, columns, strict=True)]
+  return table(header, rows)
 
 
 def setting_table(result: dict) -> str:
@@ -38,44 +51,57 @@ def setting_table(result: dict) -> str:
   rows = []
   for runs in by_setting(result):
     epochs = np.mean([run["best_epoch"] for run in runs])
-    rates = [f"{runs[0][rate]:g}" for rate in RATES]
-    rows.append([*rates, len(runs), f"{epochs:.0f}", measured(runs, "valid", "mean_auc")])
-  return markdown([*RATES, "seeds", "best epoch", "valid AUC"], rows)
+    rates = [rate(runs[0][name]) for name in RATES]
+    rows.append([*rates, over(runs), f"{epochs:.0f}", measured(runs, "valid", "mean_auc")])
+  return table([*RATES, "± over", "best epoch", "valid AUC"], rows)
 
 
 def method_table(results: dict[str, dict]) -> str:
-  """Markdown: a line per name -> result, mean ± deviation over the seeds of its best rates.
+  """Markdown: a line per experiment, mean ± deviation over the replicates of its best rates.
 
-  The passes, gradient evaluations of an epoch, are there if any result has them (`files.read`).
+  Then, of each data set for which they are known, the AUC of item popularity and the log loss of
+  the base rate. The passes, gradient evaluations of an epoch, are there if any result has them
+  (`files.read`).
   """
-  header = ["run", "data", "model", "method", "rates α, β, γ", "seeds", "best epoch", "valid AUC"]
+  header = ["run", "data", "model", "method", "rates α, β, γ", "± over", "best epoch", "valid AUC"]
   header += ["test AUC", "weighted test AUC", "log loss", "passes"]
-  data = names.data_names(results)
-  rows = []
+  figures = (("valid", "mean_auc"), ("test", "mean_auc"))
+  figures += (("test", "weighted_auc"), ("test", "log_loss"))
+  results = pool(results)
+  data, rows, drawn = names.data_names(results), [], {}
   for name, result in results.items():
-    runs = best_setting(result)
-    config = result["config"]
-    rates = ", ".join(f"{runs[0][rate]:g}" for rate in RATES)
+    runs, config = best_setting(result), result["config"]
+    drawn.setdefault(data[name], []).extend(result["runs"])
+    rates = ", ".join(rate(runs[0][each]) for each in RATES)
     epochs = np.mean([r["best_epoch"] for r in runs])
     called = [name, data[name], config["model"]["name"], names.method_of(config)]
-    figures = [("valid", "mean_auc"), ("test", "mean_auc")]
-    figures += [("test", "weighted_auc"), ("test", "log_loss")]
     cells = [measured(runs, *figure) for figure in figures]
-    rows.append([*called, rates, len(runs), f"{epochs:.0f}", *cells, count(mean_passes(runs))])
+    rows.append([*called, rates, over(runs), f"{epochs:.0f}", *cells, count(mean_passes(runs))])
+  for where, simple in ((where, baselines(runs)) for where, runs in drawn.items()):
+    if simple:
+      cells = [spread(over_seeds(simple, *figure)) for figure in figures]
+      cells[-1] += " (base rate)"
+      rows.append([POPULARITY, where, *[NONE] * 5, *cells, NONE])
   if all(row[-1] == NONE for row in rows):
     header, rows = header[:-1], [row[:-1] for row in rows]
-  return markdown(header, rows)
+  return table(header, rows)
 
 
 def chosen(results: dict[str, dict]) -> str:
   """Which result, at its best rates, validation chooses, or "" if they are on several data sets."""
+  results = pool(results)
   if len(set(names.data_names(results).values())) > 1:
     return ""
   best = {name: best_setting(result) for name, result in results.items()}
-  name = max(best, key=lambda name: standing(best[name]))
+  name = max(best, key=lambda name: preference(best[name]))
   valid, test = (measured(best[name], split, "mean_auc") for split in ("valid", "test"))
-  rates = ", ".join(f"{rate} {best[name][0][rate]:g}" for rate in RATES)
+  rates = ", ".join(f"{each} {rate(best[name][0][each])}" for each in RATES)
   return f"Best by validation AUC ({valid}): {name} at {rates}; test AUC {test}"
+
+
+def rate(value: float | None) -> str:
+  """A rate as a short text; one that is not a number was NaN or infinite."""
+  return NONE if value is None else f"{value:g}"
 
 
 def measured(runs: list[dict], split: str, key: str) -> str:
@@ -106,19 +132,9 @@ def bold(texts: list[str], values: np.ndarray) -> list[str]:
   """`texts`, the one of the largest value in bold, or all that share it."""
   values = np.asarray(values, float)
   largest = np.max(values, where=np.isfinite(values), initial=-np.inf)
-  return [f"**{t}**" if v == largest else t for t, v in zip(texts, values, strict=True)]
+  return [Markdown(f"**{t}**") if v == largest else t for t, v in zip(texts, values, strict=True)]
 
 
 def beside(text: str, value: float | None, digits: int = 4) -> str:
   """`text`, and in parentheses the paper's value where it has one."""
-  return text if value is None else f"{text} ({value:.{digits}f})"
-
-
-def markdown(header: list, rows: list[list]) -> str:
-  """An aligned Markdown table; floats with four digits."""
-  text = [[f"{x:.4f}" if isinstance(x, float) else str(x) for x in row] for row in [header, *rows]]
-  width = [max(len(row[c]) for row in text) for c in range(len(header))]
-  lines = [
-    "| " + " | ".join(x.ljust(w) for x, w in zip(row, width, strict=True)) + " |" for row in text
-  ]
-  return "\n".join([lines[0], "|" + "|".join("-" * (w + 2) for w in width) + "|", *lines[1:]])
+  return text if value is None else Markdown(f"{text} ({value:.{digits}f})")
