@@ -24,6 +24,7 @@ SHIPPED = (Path(__file__).parent, Path(__file__).parents[1])
 
 def run() -> None:
   """The command `mamdr-launch`."""
+  sys.stdout.reconfigure(encoding="utf-8")  # for the tables' α and ±, whatever the locale
   app.run(main, flags_parser=parse)
 
 

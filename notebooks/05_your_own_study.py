@@ -172,12 +172,14 @@ tests = {
   name: report.paired(cells["running_mean"], cells[name])
   for name in ("alternate", "domain_negotiation", "mamdr")
 }
-say("\n".join(f"- running mean − {name.replace('_', ' ')}: median {test.median:+.4f}, better in {test.won} of "
-              f"{test.pairs} pairs of seed and domain, p = {test.pvalue:.2g}" for name, test in tests.items()))  # fmt: skip
+say("\n".join(f"- running mean − {name.replace('_', ' ')}: {test.difference:+.4f}, better in {test.domains_won} of "
+              f"{test.domains} domains and in {test.replicates_won} of {test.replicates} seeds, p = {test.pvalue:.2g}"
+              for name, test in tests.items()))  # fmt: skip
 
 # %% [markdown]
-# Pairs of one seed share their training, so that p is too small if anything; and this is one small
-# set of data that was drawn from a formula. To find out for real: the same config with
+# p takes both seeds and domains as drawn by chance; but this is one small set of data that was
+# drawn from a formula, and one split of it: `split_seed` can be swept as well, with `sweep.over`,
+# and is then a replicate in all tables. To find out for real: the same config with
 # `configs/amazon.py`, more seeds, and the paper's studies in `configs/paper.py`. To keep a method,
 # put it into `mamdr_jax/methods/` and into the dict there: the tests that hold for every method
 # will then hold it to the contract.

@@ -10,6 +10,11 @@ import numpy as np
 from IPython.display import Markdown, display
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from mamdr_jax import markdown
+from mamdr_jax.report import canvas
+from mamdr_jax.report.names import METHODS
+
 # The programs are small, and most of the time goes into compiling them: do that quickly. XLA reads
 # its flags when the first program is compiled.
 QUICKLY = "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false"
@@ -19,23 +24,12 @@ QUICK = "QUICK" in os.environ
 if QUICK:
   jax.config.update("jax_disable_most_optimizations", True)
 
-NAMES = {
-  "joint": "joint",
-  "alternate": "alternate",
-  "pcgrad": "PCGrad",
-  "reptile": "Reptile",
-  "domain_negotiation": "DN",
-  "domain_regularization": "DR",
-  "mamdr": "MAMDR",
-  "finetune": "fine-tuning",
-}
-COLORS = dict(
-  zip(
-    NAMES,
-    ("#8c8c8c", "#e69f00", "#56b4e9", "#cc79a7", "#d55e00", "#009e73", "#0072b2", "#8a7500"),
-    strict=True,
-  )
-)
+NAMES = METHODS | {"joint": "joint", "alternate": "alternate", "finetune": "fine-tuning"}
+BLUE, RED, GREEN, PINK, ORANGE, SKY, GREY = canvas.COLORS
+COLORS = {
+  "joint": GREY, "alternate": ORANGE, "pcgrad": SKY, "reptile": PINK, "domain_negotiation": RED,
+  "domain_regularization": GREEN, "mamdr": BLUE, "finetune": "#8a7500",
+}  # fmt: skip
 
 plt.rcParams.update({
   "figure.dpi": 100,
@@ -57,8 +51,9 @@ def say(text: str) -> None:
 
 
 def table(head, rows) -> None:
-  """Shows a Markdown table of strings."""
-  say("\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows]))
+  """Shows a table of strings that are Markdown."""
+  cells = lambda row: [markdown.Markdown(cell) for cell in row]
+  say(markdown.table(cells(head), map(cells, rows)))
 
 
 def band(ax, x, values, error=False, **style) -> None:

@@ -27,7 +27,7 @@ def label(name: str) -> str:
   Between two dollars there would be mathematics, and what begins with an underscore is left out of
   legends.
   """
-  name = " ".join(name.split())
+  name = " ".join(name.encode("utf-8", "replace").decode().split())
   name = name if len(name) <= MOST_LETTERS else name[: MOST_LETTERS - 1] + "…"
   name = name.replace("$", r"\$")
   return f" {name}" if name.startswith("_") else name

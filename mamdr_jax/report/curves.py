@@ -11,7 +11,11 @@ from mamdr_jax.report.cells import Cell, choose
 from mamdr_jax.report.tables import MEAN
 
 MOST_LINES = 50  # domains beyond these are drawn as quantiles
-QUANTILES = ((0.0, 1.0, "all domains"), (0.1, 0.9, "10 to 90 %"), (0.25, 0.75, "25 to 75 %"))
+QUANTILES = (  # lowest, highest, colour, name
+  (0.0, 1.0, "#D6E6F2", "all domains"),
+  (0.1, 0.9, "#A6C9E2", "10 to 90 %"),
+  (0.25, 0.75, "#6FA8D1", "25 to 75 %"),
+)
 
 
 def history(lines: list[dict], runs: Sequence[int], key: str) -> np.ndarray:
@@ -81,9 +85,8 @@ def domain_curves(cell: Cell, found: Mapping[str, Path], path: Path) -> None:
         if auc.shape[1] > 1 and len(cell.domains) <= MOST_BANDS:
           band(axes, epochs, auc[:, :, d].min(1), auc[:, :, d].max(1), style(d)["color"])
     else:
-      for low, high, says in QUANTILES:
-        ends = np.quantile(mean, (low, high), axis=1)
-        band(axes, epochs, *ends, COLORS[0], alpha=0.2, label=says)
+      for low, high, color, says in QUANTILES:
+        band(axes, epochs, *np.quantile(mean, (low, high), axis=1), color, alpha=1.0, label=says)
       axes.plot(epochs, np.median(mean, 1), color=COLORS[0], label="median domain")
     axes.plot(epochs, mean.mean(1), color="black", linewidth=2.6, label=MEAN)
     more = "" if few else f", {len(cell.domains)} domains"

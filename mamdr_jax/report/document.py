@@ -77,7 +77,7 @@ def write_report(
     text += f"\n## {heading}\n\n" + "\n\n".join([note] * bool(note) + shown) + "\n"
     pictures += [path for _, path in drawn]
   written = [out / "report.md", out / "runs.csv"]
-  write_aside(written[0], lambda aside: aside.write_text(text, encoding="utf-8"))
+  write_aside(written[0], lambda aside: aside.write_text(text, "utf-8", "replace"))
   write_runs(results, written[1])
   return written + pictures
 

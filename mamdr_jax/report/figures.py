@@ -133,7 +133,7 @@ def rank_figure(cells: list[Cell], path: Path) -> None:
     axes.set_title(
       f"{label(cells[0].data)}: RANK averaged over {num_domains} domains, the blocks\n"
       f"(AUC of each a mean over {over(max((c.runs for c in cells), key=len))})\n"
-      f"Friedman p = {p:.2g}: {found}"
+      f"Friedman {'p < 0.0001' if p < 1e-4 else f'p = {p:.2g}'}: {found}"
     )
 
 

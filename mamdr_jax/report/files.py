@@ -40,7 +40,8 @@ def find(workdirs: Iterable[Path]) -> dict[str, Path]:
   if len(set(found.values())) < len(found):
     shared = os.path.commonpath(found)
     found = {path: path.relative_to(shared).as_posix() for path in found}
-  return {name: path for path, name in found.items()}
+  # Outside of UTF-8 the system's names come with surrogates, which are no text.
+  return {os.fsencode(name).decode("utf-8", "replace"): path for path, name in found.items()}
 
 
 def unfinished(workdirs: Iterable[Path]) -> list[Path]:

@@ -37,7 +37,7 @@ def write_runs(results: Mapping[str, dict], path: Path) -> None:
   columns = [column for column in columns if column not in domains] + domains
 
   def write(aside):
-    with aside.open("w", newline="", encoding="utf-8") as file:
+    with aside.open("w", newline="", encoding="utf-8", errors="replace") as file:
       writer = csv.writer(file)
       writer.writerow(map(harmless, columns))
       writer.writerows([harmless(row.get(column)) for column in columns] for row in rows)
