@@ -45,9 +45,9 @@ def test_rates_are_chosen_over_all_splits_together(splits):
   [
     ([{"seed": 0}], "1 seed"),
     ([{"seed": 0}, {"seed": 1}], "2 seeds"),
-    ([{"seed": 0, "split_seed": s} for s in (0, 1)], "2 replicates of split and negatives"),
+    ([{"seed": 0, "split_seed": s} for s in (0, 1)], "2 replicates of split"),
     (
-      [{"seed": s, "split_seed": s} for s in range(5)],
+      [{"seed": s, "split_seed": s, "negatives": True} for s in range(5)],
       "5 replicates of split, negatives and initialisation",
     ),
     ([{"seed": 0, "data_seed": s, "split_seed": 0} for s in (0, 1)], "2 replicates of data"),
@@ -55,6 +55,20 @@ def test_rates_are_chosen_over_all_splits_together(splits):
 )
 def test_what_a_deviation_is_over_is_said(runs, said):
   assert replicates.over(runs) == said
+
+
+@pytest.mark.parametrize(
+  ("data", "drawn"),
+  [
+    ({"name": "amazon"}, True),
+    ({"name": "table", "label": None, "negatives": "sampled"}, True),
+    ({"name": "table", "label": "clicked", "negatives": "sampled"}, False),
+    ({"name": "table", "label": None, "negatives": "rated"}, False),
+    ({"name": "synthetic", "seed": 0}, False),
+  ],
+)
+def test_negatives_are_drawn_where_rows_have_no_labels(data, drawn):
+  assert replicates.draws_negatives(data) == drawn
 
 
 def test_rates_of_one_split_do_not_beat_rates_of_all(splits):

@@ -18,7 +18,7 @@ from mamdr_jax.report.tables import DIVERGED, method_table, setting_table
 RULES = """\
 Rates, and which experiment stands for a model and a method, are chosen by validation AUC, its mean
 over domains and replicates; test figures are only reported. Experiments that differ in seeds only
-are replicates of one: of initialisation and order of training (seed), of split and negatives
+are replicates of one: of initialisation and order of training (seed), of split and drawn negatives
 (split_seed), of synthetic data (data_seed). AUC is the plain mean over domains, ± the sample
 standard deviation over replicates. `passes` are gradient evaluations of an epoch, the mean over
 epochs and replicates. The best is in bold."""

@@ -6,18 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from mamdr_jax.report import names
 from mamdr_jax.report.results import RATES
 
-SEEDS = {  # of a run -> what it draws
-  "data_seed": ("data",),
-  "split_seed": ("split", "negatives"),
-  "seed": ("initialisation",),
-}
+SEEDS = ("data_seed", "split_seed", "seed")  # of a run
 
 
 def pool(results: Mapping[str, dict]) -> dict[str, dict]:
   """Experiments that differ in seeds only as one: name -> config of the first, runs of all.
 
-  The others stay. Each run gets its `data_seed` and `split_seed`, the `experiment` it is of and its
-  `index` there, and the `ceiling` and `baselines` of its data. A name that stands for several is
+  The others stay. Each run gets its `data_seed` and `split_seed`, whether the latter draws
+  `negatives`, the `experiment` it is of and its `index` there, and the `ceiling` and `baselines` of
+  its data. A name that stands for several is
   what their paths have in common, else that of the first "and 2 more". A second time changes
   nothing.
   """
@@ -38,11 +35,16 @@ def told(name: str, result: Mapping) -> list[dict]:
   """The runs of an experiment, each with what `pool` adds to it."""
   data = result["config"]["data"]
   seeds = {"data_seed": data.get("seed"), "split_seed": data.get("split_seed")}
-  shared = {key: result.get(key) for key in ("ceiling", "baselines")}
-  shared["seconds"] = result.get("seconds")
+  shared = {key: result.get(key) for key in ("ceiling", "baselines", "seconds")}
+  shared["negatives"] = draws_negatives(data)
   return [
     seeds | shared | {"experiment": name, "index": i} | run for i, run in enumerate(result["runs"])
   ]
+
+
+def draws_negatives(data: Mapping) -> bool:
+  """Whether negatives are drawn, with `split_seed`: not where the rows come with labels."""
+  return not (data.get("label") or data.get("negatives") == "rated" or "seed" in data)
 
 
 def replicate(run: Mapping) -> tuple:
@@ -77,5 +79,7 @@ def over(runs: Sequence[Mapping]) -> str:
   varied = [seed for seed in SEEDS if len({run.get(seed) for run in runs}) > 1]
   if varied in ([], ["seed"]):
     return f"{len(runs)} seed{'s' * (len(runs) > 1)}"
-  *first, last = [what for seed in varied for what in SEEDS[seed]]
+  split = ["split", "negatives"] if any(run.get("negatives") for run in runs) else ["split"]
+  drawn = {"data_seed": ["data"], "split_seed": split, "seed": ["initialisation"]}
+  *first, last = [what for seed in varied for what in drawn[seed]]
   return f"{len(runs)} replicates of {', '.join(first)}{' and ' * bool(first)}{last}"

@@ -69,6 +69,10 @@ def pvalue(difference: np.ndarray) -> float:
   independent, calls chance a difference too often where a replicate moves all domains together or a
   domain moves in all replicates. Where there is one replicate, or one domain, Wilcoxon's
   signed-rank test of the other: it speaks of that one only.
+
+  Simulated without any difference, on 3 replicates × 6 domains, p is below 0.05 in these shares of
+  trials by pairs, by means over domains alone, and here: with an effect a replicate as large as the
+  noise 31, 29 and 6 %, with one a domain 16, 3 and 3 %, with noise only 5, 3 and 1 %.
   """
   if not difference.any():
     return 1.0
@@ -83,7 +87,8 @@ def friedman(auc: np.ndarray) -> float:
 
   In the F form of Iman and Davenport (Demšar 2006, §3.2.2), over domains, the blocks, of means over
   replicates, and over replicates of means over domains, joined as in `pvalue`; with one replicate
-  over domains alone.
+  over domains alone. Of 4 methods, 3 replicates × 6 domains, with an effect a replicate, p is below
+  0.05 in 67 % of trials over domains alone and in 7 % here.
   """
   auc = np.where(np.isnan(auc), -np.inf, auc)
   means = [auc.mean(1)] + ([auc.mean(2)] if auc.shape[1] > 1 else [])
