@@ -37,7 +37,10 @@ def reshuffle(key: Key, data: DomainBatches) -> DomainBatches:
   order = jnp.lexsort((jax.random.bits(key, domain.shape), weight.ravel() == 0, domain))
   deal = lambda x: x.reshape((-1,) + x.shape[2:])[order].reshape(x.shape)
   columns = jax.tree.map(deal, data.batch._replace(domain=None))
-  return data._replace(batch=columns._replace(domain=data.batch.domain))
+  # As in `pack`, padding repeats the first row of its minibatch, which is a real one.
+  own = lambda ids: jnp.where(columns.weight > 0, ids, ids[:, :1])
+  ids = {field: own(column) for field, column in columns.ids.items()}
+  return data._replace(batch=columns._replace(ids=ids, domain=data.batch.domain))
 
 
 def full_pass(key: Key, data: DomainBatches) -> Array:
@@ -52,14 +55,16 @@ def visit(key: Key, data: DomainBatches, domain: Array, bound: int | None = None
   """The minibatches of one domain in a shuffled order, at most `bound` of them.
 
   Returns:
-    order: [S] int32, S = min(T, bound), of which the first `length` belong to the domain.
+    order: [S] int32, S = min(T, bound): `length` of the domain's minibatches, over again where it
+      has fewer than S, so that none of another's is there.
     length: [] int32, min(count[domain], bound).
   """
   num_batches = data.batch.domain.size
   size = num_batches if bound is None else min(bound, num_batches)
   elsewhere = data.batch.domain != domain
   order = jnp.lexsort((jax.random.bits(key, (num_batches,)), elsewhere))
-  return order[:size], jnp.minimum(data.count[domain], size)
+  length = jnp.minimum(data.count[domain], size)
+  return order[jnp.arange(size) % length], length
 
 
 def rounds(key: Key, data: DomainBatches, num_rounds: int) -> Array:

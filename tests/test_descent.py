@@ -19,6 +19,7 @@ from mamdr_jax.descent import (
   visit,
   visits,
 )
+from mamdr_jax.methods import METHODS
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
 
@@ -107,7 +108,8 @@ def test_reshuffle_deals_every_row_of_a_domain_into_other_minibatches(train):
   np.testing.assert_array_equal(new.label, old.label.ravel()[at])
   np.testing.assert_array_equal(new.weight, old.weight.ravel()[at])
   for field in old.ids:
-    np.testing.assert_array_equal(new.ids[field], old.ids[field].ravel()[at])
+    dealt = np.where(new.weight > 0, old.ids[field].ravel()[at], new.ids[field][:, :1])
+    np.testing.assert_array_equal(new.ids[field], dealt)
 
 
 def test_reshuffle_depends_on_its_key(train):
@@ -153,6 +155,55 @@ def test_padding_changes_no_loss_and_no_gradient(model):
   take = jax.jit(jax.value_and_grad(loss))
   results = [take(params, jax.random.key(0), batch) for batch in (exact, padded)]
   handmade.assert_trees_close(*results, rtol=1e-5, atol=1e-7)
+
+
+def read_rows(data, minibatches):
+  """field -> which rows the real rows of `minibatches` read."""
+  real = np.asarray(data.batch.weight)[minibatches] > 0
+  ids = {field: np.asarray(column)[minibatches][real] for field, column in data.batch.ids.items()}
+  return ids | {"domain": np.asarray(data.batch.domain)[minibatches]}
+
+
+def moved_rows(before, after):
+  """field -> the rows of its tables that differ."""
+  apart = jax.tree.map(lambda x, y: np.abs(x - y).reshape(len(x), -1).any(1), before, after)
+  return {field: np.flatnonzero(sum(jax.tree.leaves(leaves))) for field, leaves in apart.items()}
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_padding_moves_no_row_under_adam_and_l2(shuffled):
+  data = handmade.batches((9, 17), ids={f: np.arange(26, dtype=np.int32) for f in ("user", "item")})
+  data = jax.jit(reshuffle)(KEYS[0], data) if shuffled else data
+  model = MODELS["mlp"]({"user": 26, "item": 26, "domain": 2}, 4, (6,), dropout=0.0)
+  goal, tx = objective(model, l2=0.1), optax.adam(0.1)
+  params = jax.jit(goal.init)(KEYS[1], minibatch(data, 0))
+  padded = np.array([1, 4])  # one row each
+  assert (np.asarray(data.batch.weight)[padded].sum(1) == 1).all()
+  momentum = jax.tree.map(lambda x: x + 1 if x.ndim else x, tx.init(params))
+  go = jax.jit(lambda order: descend(
+    KEYS[2], params, momentum, data, order, loss=goal.loss, tx=tx
+  )[0])  # fmt: skip
+  moved = moved_rows(params["tables"], go(padded)["tables"])
+  for field, rows in read_rows(data, padded).items():
+    np.testing.assert_array_equal(moved[field], np.unique(rows))
+
+
+@pytest.mark.parametrize("outer", [optax.adam, lambda rate: optax.sgd(rate, momentum=0.9)])
+def test_an_outer_step_of_dr_moves_only_rows_that_its_visits_read(outer, params):
+  """Domains of one minibatch, visits of three, and momentum everywhere."""
+  ids = np.arange(12, dtype=np.int32)
+  data = handmade.batches((4, 4, 4), ids={"user": ids, "item": ids})
+  made = METHODS["domain_regularization"](
+    loss=handmade.loss, inner=optax.sgd, outer=outer, k=1, visit_steps=3
+  )
+  state = made.init(params, 3)
+  state = state._replace(outer=jax.tree.map(lambda x: x + 1, state.outer))
+  after, _ = jax.jit(made.epoch)(KEYS[0], state, data, handmade.rates())
+  for target in range(3):
+    own = lambda state, t=target: jax.tree.map(lambda x: x[t], state.specific["tables"])
+    moved = moved_rows(own(state), own(after))
+    assert target in moved["domain"] and len(moved["domain"]) == 2
+    assert set(moved["user"]) == {u for u in ids if u // 4 in moved["domain"]} == set(moved["item"])
 
 
 def test_descend_stops_after_length_steps_and_reports_their_mean_loss(params, train):

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import rankdata
 from sklearn import metrics as sklearn_metrics
 
-from mamdr_jax.metrics import domain_auc, grouped_auc, log_loss, rank, summary
+from mamdr_jax.metrics import domain_auc, grouped_auc, log_loss, rank, running_sum, summary
 
 NUM_GROUPS = 5
 
@@ -70,6 +70,58 @@ def test_auc_does_not_see_the_order_of_rows_nor_a_monotone_map_of_scores():
   shuffled = np.random.default_rng(0).permutation(score.size)
   columns = (column[shuffled] for column in (np.exp(score), label, weight, group))
   np.testing.assert_allclose(auc(*columns, NUM_GROUPS), expected, rtol=1e-5)
+
+
+def nines(num_groups, first):
+  """Groups of nine rows, five negatives below four positives but for three pairs: AUC 0.85."""
+  label = np.array([0, 0, 0, 1, 0, 1, 0, 1, 1], np.float32)
+  group = np.repeat(np.arange(first, first + num_groups, dtype=np.int32), 9)
+  return np.tile(np.arange(9, dtype=np.float32), num_groups), np.tile(label, num_groups), group
+
+
+def test_small_groups_behind_a_heavy_one_are_exact():
+  score, label, group = nines(50, first=1)
+  columns = [np.float32([2, 1, 3]), score], [np.float32([0, 1, 1]), label]
+  score, label = (np.concatenate(both) for both in columns)
+  weight = np.ones(score.size, np.float32)
+  weight[0] = 2e7  # a count that one float32 would not get past
+  found = auc(score, label, weight, np.concatenate([np.zeros(3, np.int32), group]), 51)
+  np.testing.assert_allclose(found, [0.5] + [0.85] * 50, rtol=1e-7)
+
+
+def test_running_sums_count_past_2_to_the_24():
+  x = np.ones(7, np.float32)
+  x[0] = x[4] = 2.0**24
+  begins = np.array([True, False, False, False, True, False, False])
+  high, low = (np.asarray(part, np.int64) for part in jax.jit(running_sum)(x, begins))
+  np.testing.assert_array_equal(high + low, 2**24 + np.array([0, 1, 2, 3, 0, 1, 2]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["small behind large", "many sizes", "one in a hundred"])
+def test_auc_of_twenty_million_rows_is_that_of_scikit_learn(case):
+  rng = np.random.default_rng(0)
+  if case == "small behind large":
+    score, label, group = nines(1000, first=1)
+    label = np.concatenate([np.arange(19_001_000) < 1000, label]).astype(np.float32)
+    score = np.concatenate([rng.random(19_001_000, np.float32), score])
+    group = np.concatenate([np.zeros(19_001_000, np.int32), group])
+  else:
+    sizes = [20_000_000] if case == "one in a hundred" else [200_000] * 100 + [40] * 300
+    group = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    label = (rng.random(group.size) < (0.01 if len(sizes) == 1 else 0.3)).astype(np.float32)
+    label[np.cumsum(sizes) - 1], label[np.cumsum(sizes) - 2] = 1, 0
+    score = (rng.normal(size=group.size) + label).round(3).astype(np.float32)
+  ends = np.searchsorted(group, np.arange(group[-1] + 2))
+  expected = [
+    sklearn_metrics.roc_auc_score(label[a:b], score[a:b])
+    for a, b in zip(ends[:-1], ends[1:], strict=True)
+  ]
+  shuffled = rng.permutation(group.size)
+  columns = [x[shuffled] for x in (score, label, np.ones_like(score), group)]
+  np.testing.assert_allclose(auc(*columns, len(expected)), expected, rtol=1e-6)
+  if case == "small behind large":
+    np.testing.assert_allclose(expected[1:], 0.85)
 
 
 def test_summary_of_a_split_is_that_of_its_rows(train):

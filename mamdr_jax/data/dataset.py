@@ -28,7 +28,8 @@ class Dataset(NamedTuple):
 def pack(dataset: Dataset, split: str, batch_size: int, seed: int = 0) -> DomainBatches:
   """The rows of one split as minibatches of one domain each, shuffled within a domain.
 
-  Every row of the split appears exactly once; padding repeats row 0 of the domain with weight 0.
+  Every row of the split appears exactly once; padding repeats a minibatch's first row with weight 0, so that
+  it touches nothing that the minibatch does not read.
 
   Raises:
     ValueError: a domain has no rows in the split or, where AUC is measured, not both labels.
@@ -54,7 +55,7 @@ def pack(dataset: Dataset, split: str, batch_size: int, seed: int = 0) -> Domain
     batch_size
   )
   real = offset < num_rows[of_batch][:, None]  # [T, B]
-  picked = rows[first[of_batch][:, None] + np.where(real, offset, 0)]
+  picked = rows[first[of_batch][:, None] + np.where(real, offset, offset[:, :1])]
   return DomainBatches(
     batch=Batch(
       ids={field: jnp.asarray(column[picked], jnp.int32) for field, column in dataset.ids.items()},
