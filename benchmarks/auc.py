@@ -31,12 +31,8 @@ def main(rows=ROWS) -> None:
       columns = [jnp.asarray(x) for x in (score, label, np.ones_like(score), group)]
       found = np.asarray(jax.block_until_ready(measure(*columns)))
       jax.block_until_ready(sort(*columns))
-      whole, sorting = best_of(
-        [lambda c=columns: measure(*c), lambda c=columns: sort(*c)], REPEATS
-      )
-      expected = [
-        roc_auc_score(label[group == g], score[group == g]) for g in range(NUM_GROUPS)
-      ]
+      whole, sorting = best_of([lambda c=columns: measure(*c), lambda c=columns: sort(*c)], REPEATS)
+      expected = [roc_auc_score(label[group == g], score[group == g]) for g in range(NUM_GROUPS)]
       error = np.abs(found - expected).max()
       lines.append([f"{num_rows:,}", f"{share:.0%}", f"{whole:.3f}", f"{whole / sorting:.2f}",
                     f"{error:.1e}"])  # fmt: skip

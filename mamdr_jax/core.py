@@ -6,7 +6,8 @@ Axis letters, used in every docstring:
 
 What only scales a number is traced and lives in `Hparams`; what changes a shape, a loop
 length or a code path is a keyword-only argument of a constructor. Keys come first in
-every signature and are consumed.
+every signature and are consumed: a key is split, or numbers are folded into it, never both, since
+the two can give the same keys.
 """
 
 from collections.abc import Callable
@@ -61,7 +62,7 @@ Optimizer = Callable[[Array], optax.GradientTransformation]  # rate -> e.g. opta
 class Method(NamedTuple):
   """A learning framework: the same three pure functions for MAMDR and for every baseline."""
 
-  init: Callable[[Params, int], Tree]  # (params, num_domains) -> state
+  init: Callable[[Key, Params, int], Tree]  # (key, params, num_domains) -> state
   epoch: Callable[[Key, Tree, DomainBatches, Hparams], tuple[Tree, dict[str, Array]]]
   params: Callable[[Tree, Array], Params]  # (state, domain) -> what serves that domain
   # Whether domains are trained apart: the leaves of the state are [D, ...], entry d is what `init`

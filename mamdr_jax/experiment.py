@@ -203,7 +203,7 @@ def lanes_that_fit(num_runs: int, experiment: Experiment, train: DomainBatches) 
 def start(experiment: Experiment, train: DomainBatches):
   """(parameters, state of the method) before the first epoch."""
   params = experiment.objective.init(jax.random.key(0), minibatch(train, 0))
-  return params, experiment.method.init(params, train.start.size)
+  return params, experiment.method.init(jax.random.key(0), params, train.start.size)
 
 
 def serving(experiment: Experiment, state: Tree, train: DomainBatches):

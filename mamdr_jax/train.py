@@ -15,6 +15,15 @@ from mamdr_jax.descent import minibatch, reshuffle
 from mamdr_jax.metrics import summary
 
 
+# What is folded into a run's key: 0 for the parameters, the number of an epoch, and these.
+STATE, TUNED = 2**32 - 1, 2**32 - 2
+
+
+def epoch_keys(key: Key, epoch: Array) -> Key:
+  """The keys of an epoch of a run: for dealing rows, for the method, and for a probe after it."""
+  return jax.random.split(jax.random.fold_in(key, epoch), 3)
+
+
 class Run(NamedTuple):
   """One run, as it stands after an epoch."""
 
@@ -114,11 +123,15 @@ def sweep(
 
   def begin(key):
     params = init(jax.random.fold_in(key, 0), minibatch(train, 0))
-    return started(phases[0], phases[0].init(params, num_domains), -jnp.inf, 0)
+    state = phases[0].init(jax.random.fold_in(key, STATE), params, num_domains)
+    return started(phases[0], state, -jnp.inf, 0)
 
-  def follow(run, train, valid):
-    alone = lambda domain: tree.take(method.init(method.base.params(run.best, domain), 1), 0)
-    state = jax.vmap(alone)(jnp.arange(num_domains))
+  def follow(run, key, train, valid):
+    def alone(key, domain):
+      return tree.take(method.init(key, method.base.params(run.best, domain), 1), 0)
+
+    state_keys = jax.random.split(jax.random.fold_in(key, TUNED), num_domains)
+    state = jax.vmap(alone)(state_keys, jnp.arange(num_domains))
     return started(method, state, evaluate(method, state, train, valid)["auc"], run.epochs)
 
   def started(method, state, auc, epochs):
@@ -133,7 +146,7 @@ def sweep(
 
   def advance(method, run, key, hparams, train, valid):
     epoch = run.epochs + 1
-    shuffle_key, method_key = jax.random.split(jax.random.fold_in(key, epoch))
+    shuffle_key, method_key, _ = epoch_keys(key, epoch)
     data = reshuffle(shuffle_key, train) if reshuffled else train
     state, info = method.epoch(method_key, run.state, data, hparams)
     state = tree.where(run.stopped, run.state, state)
@@ -154,9 +167,9 @@ def sweep(
     add = lambda total, domain: (tree.add(total, method.params(run.state, domain)), None)
     total, _ = jax.lax.scan(add, first, jnp.arange(1, num_domains))
     mean = jax.tree.map(lambda x: x / num_domains, total)
-    return probe(jax.random.fold_in(key, run.epochs), mean)
+    return probe(epoch_keys(key, run.epochs)[2], mean)
 
-  begin, follow = jax.jit(per_lane(begin)), jax.jit(per_lane(follow, (0, None, None)))
+  begin, follow = jax.jit(per_lane(begin)), jax.jit(per_lane(follow, (0, 0, None, None)))
   programs = []
   for phase in phases:
     step = per_lane(lambda *args, m=phase: advance(m, *args), (0, 0, 0, None, None))
@@ -199,7 +212,7 @@ def sweep(
 
   def restored(index, phase, load):
     like = jax.eval_shape(begin, keys[index])
-    group = load(jax.eval_shape(follow, like, train, valid) if phase else like)
+    group = load(jax.eval_shape(follow, like, keys[index], train, valid) if phase else like)
     return group._replace(runs=jax.tree.map(jnp.asarray, group.runs))
 
   fresh = lambda index: Group(index, 0, 0, epochs, begin(keys[index]))
@@ -211,7 +224,7 @@ def sweep(
   for make in starts:
     group = train_group(make())
     if group.phase + 1 < len(phases):
-      runs = follow(jax.tree.map(jnp.asarray, group.runs), train, valid)
+      runs = follow(jax.tree.map(jnp.asarray, group.runs), keys[group.index], train, valid)
       trained = int(group.runs.epochs.max())
       group = train_group(Group(group.index, 1, trained, trained + epochs, runs))
     yield group.index, group.runs

@@ -138,7 +138,7 @@ def trajectories(name, num_batches, starts, alphas, betas, num_epochs):
       state, _ = method.epoch(key, state, data, Hparams(alpha, beta, beta))
       return state, method.params(state, 0)["net"]["theta"]
 
-    state = method.init({"tables": {}, "net": {"theta": theta}}, 2)
+    state = method.init(jax.random.key(0), {"tables": {}, "net": {"theta": theta}}, 2)
     _, thetas = jax.lax.scan(epoch, state, jax.random.split(key, num_epochs))
     return jnp.concatenate([theta[None], thetas])
 

@@ -86,9 +86,9 @@ def train(name):
 
   def one(run):
     key, which = run
-    init_key, epochs_key = jax.random.split(key)
+    init_key, epochs_key, state_key = jax.random.split(key, 3)
     data = tree.take(DATA[0], which)
-    state = method.init(GOAL.init(init_key, minibatch(data, 0)), D)
+    state = method.init(state_key, GOAL.init(init_key, minibatch(data, 0)), D)
 
     def epoch(state, key):
       shuffle_key, method_key = jax.random.split(key)

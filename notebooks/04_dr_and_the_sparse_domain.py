@@ -110,9 +110,9 @@ def regularized(name):
 
   def one(run):
     gamma, seed = run
-    init_key, key = jax.random.split(KEYS[seed])
+    init_key, key, state_key = jax.random.split(KEYS[seed], 3)
     data = tree.take(TRAIN, seed)
-    state = method.init(GOAL.init(init_key, minibatch(data, 0)), D)
+    state = method.init(state_key, GOAL.init(init_key, minibatch(data, 0)), D)
     return epochs(method, state, data, Hparams(0.003, 1.0, gamma), key, lambda s: s.shared.params)
 
   return jax.jit(lambda: jax.lax.map(one, RUNS))()
@@ -126,7 +126,9 @@ def finetuned(starts):
     rate, seed = run
     start, data = tree.take(starts, seed), tree.take(TRAIN, seed)
     hparams = Hparams(0.003 * rate, 1.0, 1.0)
-    return epochs(method, method.init(start, D), data, hparams, KEYS[seed], lambda s: start)
+    return epochs(
+      method, method.init(jax.random.key(0), start, D), data, hparams, KEYS[seed], lambda s: start
+    )
 
   return jax.jit(lambda: jax.lax.map(one, RUNS))()
 

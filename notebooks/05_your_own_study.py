@@ -129,7 +129,7 @@ class RunningMean(NamedTuple):
 def running_mean(*, loss, inner) -> Method:
   """Alternate training, of which a mean over epochs is served; β is the weight of the newest."""
 
-  def init(params, num_domains):
+  def init(key, params, num_domains):
     return RunningMean(params, tree.copy(params), inner(0.0).init(params))
 
   def epoch(key, state, data, hparams):

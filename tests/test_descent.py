@@ -196,7 +196,7 @@ def test_an_outer_step_of_dr_moves_only_rows_that_its_visits_read(outer, params)
   made = METHODS["domain_regularization"](
     loss=handmade.loss, inner=optax.sgd, outer=outer, k=1, visit_steps=3
   )
-  state = made.init(params, 3)
+  state = made.init(KEYS[1], params, 3)
   state = state._replace(outer=jax.tree.map(lambda x: x + 1, state.outer))
   after, _ = jax.jit(made.epoch)(KEYS[0], state, data, handmade.rates())
   for target in range(3):

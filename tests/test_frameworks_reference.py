@@ -147,7 +147,7 @@ def test_conflicts_of_gradients_by_hand(gradients, order, projected):
 def stepped(name, params, data, minibatches=1, **options):
   """A method after an epoch, its info, and of each step the key and the minibatches [n, D]."""
   method = METHODS[name](loss=handmade.loss, inner=optax.sgd, **options)
-  state = method.init(params, data.start.size)
+  state = method.init(jax.random.key(0), params, data.start.size)
   state, info = jax.jit(method.epoch)(KEY, state, data, handmade.rates(ALPHA, BETA))
   order_key, descent_key = jax.random.split(KEY)
   num = num_rounds(data, minibatches)
@@ -230,7 +230,7 @@ def test_mldg(params, train, num_test, test_weight, first_order):
 def test_weighted_loss_of_a_model_without_a_table_of_domains(train):
   params = jax.eval_shape(partial(handmade.init, num_domains=0), KEY)
   method = METHODS["weighted_loss"](loss=handmade.loss, inner=optax.adam)
-  state = jax.eval_shape(lambda params: method.init(params, 4), params)
+  state = jax.eval_shape(lambda params: method.init(jax.random.key(0), params, 4), params)
   assert state.params["tables"]["domain"]["log_variance"].shape == (4,)
   moved, _ = jax.eval_shape(method.epoch, KEY, state, train, handmade.rates())
   assert moved == state

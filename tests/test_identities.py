@@ -14,7 +14,7 @@ from mamdr_jax.methods import METHODS
 from mamdr_jax.methods.finetune import finetune
 from mamdr_jax.metrics import domain_auc
 
-KEY = jax.random.key(3)
+KEY, INIT = jax.random.key(3), jax.random.key(4)
 RATE = 0.1
 
 
@@ -22,13 +22,13 @@ RATE = 0.1
 def compiled(name, **options):
   """A method with plain gradient descent inside, its functions jitted."""
   method = METHODS[name](loss=handmade.loss, inner=optax.sgd, **options)
-  return method._replace(init=jax.jit(method.init, static_argnums=1), epoch=jax.jit(method.epoch))
+  return method._replace(init=jax.jit(method.init, static_argnums=2), epoch=jax.jit(method.epoch))
 
 
 def trained(name, params, data, key=KEY, hparams=None, **options):
   """The state of a method after one epoch."""
   method = compiled(name, **options)
-  state = method.init(params, data.start.size)
+  state = method.init(INIT, params, data.start.size)
   return method.epoch(key, state, data, hparams or handmade.rates())[0]
 
 
@@ -67,7 +67,7 @@ def test_domain_negotiation_with_beta_0_moves_nothing(params, train):
 def test_gamma_0_leaves_the_deltas(params, train):
   noisy = {"k": 2, "specific_scale": 0.1}
   state = trained("mamdr", params, train, hparams=handmade.rates(gamma=0.0), **noisy)
-  begin = compiled("mamdr", **noisy).init(params, 4)
+  begin = compiled("mamdr", **noisy).init(INIT, params, 4)
   handmade.assert_trees_equal(state.specific, begin.specific)
   assert all(np.abs(x).max() > 0 for x in jax.tree.leaves(begin.specific))
 
@@ -150,7 +150,7 @@ def test_weighted_loss_whose_weights_stay_put_is_alternate(params, train):
     {"moves": optax.sgd(rate), "stays": optax.set_to_zero()}, moving
   )
   method = METHODS["weighted_loss"](loss=handmade.loss, inner=inner)
-  state = method.init(params, 4)
+  state = method.init(INIT, params, 4)
   state, _ = jax.jit(method.epoch)(KEY, state, train, handmade.rates())
   np.testing.assert_array_equal(state.params["tables"]["domain"]["log_variance"], 0)
   alternate = trained("alternate", params, train).params
@@ -160,7 +160,7 @@ def test_weighted_loss_whose_weights_stay_put_is_alternate(params, train):
 def test_fine_tuning_is_separate_begun_elsewhere(params, train):
   base = compiled("alternate")
   tuned = finetune(base, loss=handmade.loss, inner=optax.sgd, finetune_rate=0.5)
-  state, _ = jax.jit(tuned.epoch)(KEY, tuned.init(params, 4), train, handmade.rates(0.6))
+  state, _ = jax.jit(tuned.epoch)(KEY, tuned.init(INIT, params, 4), train, handmade.rates(0.6))
   separate = trained("separate", params, train, hparams=handmade.rates(0.3))
   handmade.assert_trees_equal(state, separate)
   assert tuned.base is base and tuned.apart

@@ -88,10 +88,10 @@ def trained(train):
     options = accepted(OF_METHODS, inspect.signature(constructor).parameters)
     made = constructor(loss=goal.loss, **options)
     if made.base is None:
-      begin = jax.jit(lambda: made.init(params, num_domains))()
+      begin = jax.jit(lambda: made.init(jax.random.key(0), params, num_domains))()
     else:  # as `fit` has it: every domain starts from what the base serves it
       base = train_once(model, method.removesuffix("+finetune"))
-      alone = jax.jit(lambda params: tree.take(made.init(params, 1), 0))
+      alone = jax.jit(lambda params: tree.take(made.init(jax.random.key(0), params, 1), 0))
       states = [alone(params) for params in base.served]
       begin = jax.tree.map(lambda *leaves: np.stack(leaves), *states)
     end, info = jax.jit(made.epoch)(jax.random.key(1), begin, train, rates)

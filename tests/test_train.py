@@ -116,7 +116,7 @@ def test_the_best_state_scores_its_auc_and_more_than_the_start(valid, swept):
     auc = measure(pick(runs.best, r))["mean_auc"]
     np.testing.assert_allclose(auc, runs.best_auc[r], rtol=1e-6)
   begin = handmade.init(jax.random.fold_in(keys()[1], 0))
-  assert measure(mamdr().init(begin, 4))["mean_auc"] < runs.best_auc[1]
+  assert measure(mamdr().init(keys()[0], begin, 4))["mean_auc"] < runs.best_auc[1]
 
 
 # How well each run ranks after epochs 1, 2, ..., for a patience of 2; α says which run it is.
@@ -147,7 +147,7 @@ def test_a_run_stops_when_its_patience_is_over_and_keeps_its_best_state(train, l
     return {"epochs": number, "quality": curve[number - 1]}, {}
 
   method = Method(
-    init=lambda params, num_domains: params, epoch=epoch, params=lambda state, domain: state
+    init=lambda key, params, num_domains: params, epoch=epoch, params=lambda state, domain: state
   )
   noise = jax.random.normal(jax.random.key(0), train.batch.label.shape)
   valid = train._replace(batch=train.batch._replace(dense={"noise": noise}))
@@ -217,9 +217,15 @@ APART = {
 def test_domains_trained_apart_stop_apart(case, lanes):
   after, last, best, epochs = APART[case]
   curves = [CURVES[name] for name in DOMAINS]
-  base = Method(lambda params, num_domains: params, follow([BASE]), lambda state, domain: state)
+  base = Method(
+    lambda key, params, num_domains: params, follow([BASE]), lambda state, domain: state
+  )
   method = Method(
-    tree.tile, follow(curves, 2 * after), tree.take, apart=True, base=base if after else None
+    lambda key, params, num_domains: tree.tile(params, num_domains),
+    follow(curves, 2 * after),
+    tree.take,
+    apart=True,
+    base=base if after else None,
   )
   data = handmade.batches((60,) * 4)
   noise = jax.random.normal(jax.random.key(0), data.batch.label.shape)
@@ -251,7 +257,7 @@ def test_rows_are_dealt_anew_every_epoch_if_asked(train, valid, reshuffled):
 
   told = []
   fit(
-    keys()[:1], sweep([0.1]), Method(lambda params, num_domains: params, epoch, lambda s, d: s),
+    keys()[:1], sweep([0.1]), Method(lambda key, params, num_domains: params, epoch, lambda s, d: s),
     handmade.init, handmade.predict, train, valid,
     epochs=3,
     patience=3,

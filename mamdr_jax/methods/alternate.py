@@ -23,8 +23,8 @@ def alternate(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
     sparse: see `descend`.
   """
 
-  def init(params, num_domains):
-    del num_domains
+  def init(key, params, num_domains):
+    del key, num_domains
     return AlternateState(params, inner(0.0).init(params))
 
   def epoch(key, state, data, hparams):

@@ -93,8 +93,8 @@ def domain_negotiation(
   """
   check_round(round_steps)
 
-  def init(params, num_domains):
-    del num_domains
+  def init(key, params, num_domains):
+    del key, num_domains
     return NegotiationState(params, inner(0.0).init(params), outer(0.0).init(params))
 
   def epoch(key, state, data, hparams):

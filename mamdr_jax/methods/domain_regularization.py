@@ -83,16 +83,19 @@ def domain_regularization(
   shared = shared or alternate(loss=loss, inner=inner, sparse=sparse)
   inner = specific_inner or inner
 
-  def init(params, num_domains):
+  def init(key, params, num_domains):
     if k >= num_domains:
       raise ValueError(f"k={k} helpers need more than {k} domains, and there are {num_domains}")
+    shared_key, noise_key = jax.random.split(key)
     delta = tree.zeros_like({name: params[name] for name in specific})
     deltas = tree.tile(delta, num_domains)
     if specific_scale:
-      deltas = tree.noise(jax.random.key(0), deltas, specific_scale)
+      deltas = tree.noise(noise_key, deltas, specific_scale)
     outer_state = jax.vmap(outer(0.0).init)(deltas)
     inner_state = inner(0.0).init(delta) if specific_carry else ()
-    return MamdrState(shared.init(params, num_domains), deltas, inner_state, outer_state)
+    return MamdrState(
+      shared.init(shared_key, params, num_domains), deltas, inner_state, outer_state
+    )
 
   def epoch(key, state, data, hparams):
     shared_key, specific_key = jax.random.split(key)

@@ -71,8 +71,8 @@ def maml(
   if not first_order:
     check_smooth(inner)
 
-  def init(params, num_domains):
-    del num_domains
+  def init(key, params, num_domains):
+    del key, num_domains
     return MetaState(params, outer(0.0).init(params))
 
   def epoch(key, state, data, hparams):

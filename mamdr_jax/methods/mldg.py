@@ -47,7 +47,8 @@ def mldg(
   if not first_order:
     check_smooth(inner)
 
-  def init(params, num_domains):
+  def init(key, params, num_domains):
+    del key
     if num_test >= num_domains:
       raise ValueError(f"num_test={num_test} of {num_domains} domains leaves none to train on")
     return MetaState(params, outer(0.0).init(params))

@@ -71,8 +71,8 @@ def pcgrad(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
     weight = project(gram, orders(order_key, num_domains)).sum(0)
     return values.mean(), jax.tree.map(lambda leaf: jnp.tensordot(weight, leaf, 1), grads)
 
-  def init(params, num_domains):
-    del num_domains
+  def init(key, params, num_domains):
+    del key, num_domains
     return PcgradState(params, inner(0.0).init(params))
 
   def epoch(key, state, data, hparams):

@@ -28,7 +28,8 @@ def separate(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
     sparse: see `descend`.
   """
 
-  def init(params, num_domains):
+  def init(key, params, num_domains):
+    del key
     return tree.tile(SeparateState(params, inner(0.0).init(params)), num_domains)
 
   def epoch(key, state, data, hparams):

@@ -28,10 +28,10 @@ def weighted_loss(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Metho
 
   base = alternate(loss=weighted, inner=inner, sparse=sparse)
 
-  def init(params, num_domains):
+  def init(key, params, num_domains):
     tables = params.get("tables", {})
     domain = tables.get("domain", {}) | {LOG_VARIANCE: jnp.zeros(num_domains)}
-    return base.init(params | {"tables": tables | {"domain": domain}}, num_domains)
+    return base.init(key, params | {"tables": tables | {"domain": domain}}, num_domains)
 
   def params(state, domain):
     return without(base.params(state, domain))
