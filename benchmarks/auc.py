@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.timing import best_of
+from mamdr_jax.machine import device
 from mamdr_jax.metrics import grouped_auc
-from mamdr_jax.record import device
 from mamdr_jax.report import markdown
 
 ROWS, POSITIVES, NUM_GROUPS, REPEATS = (100_000, 1_000_000, 20_000_000), (0.3, 0.01), 10, 3

@@ -27,12 +27,12 @@ from benchmarks.timing import best_of, carried, random_batches
 from mamdr_jax import tree
 from mamdr_jax.core import Hparams
 from mamdr_jax.descent import minibatch
+from mamdr_jax.machine import device
 from mamdr_jax.markdown import table
 from mamdr_jax.methods import METHODS
 from mamdr_jax.methods.pcgrad import orders, project
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
-from mamdr_jax.record import device
 from mamdr_jax.report.canvas import drawing, shade
 
 SIZE, BATCH, PER_DOMAIN, REPEATS = 128, 256, 4, 3

@@ -16,10 +16,10 @@ import optax
 from benchmarks.timing import best_of, carried, random_batches, random_features
 from mamdr_jax import tree
 from mamdr_jax.descent import descend, minibatch
+from mamdr_jax.machine import device
 from mamdr_jax.markdown import table
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
-from mamdr_jax.record import device
 
 BATCH, SIZE, NUM_IDS, STEPS, REPEATS = 1024, 128, 10_000, 20, 5
 FEW, MANY = 10, 100  # domains

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.timing import best_of
-from mamdr_jax.record import device
+from mamdr_jax.machine import device
 from mamdr_jax.report import markdown
 
 REPEATS, DTYPES = 10, ("float32", "float64")

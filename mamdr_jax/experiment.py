@@ -1,28 +1,35 @@
-"""config -> result, on one screen."""
+"""config → data → fit → result."""
 
-import itertools
+import functools
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import ml_collections
+import numpy as np
 
-from mamdr_jax import data, record, report, resume, tree
+from mamdr_jax import data, files, keys, machine, report, tree
 from mamdr_jax.baselines import baselines, ceiling
 from mamdr_jax.configure import construct, optimizer
 from mamdr_jax.core import DomainBatches, Hparams, Method, Tree
-from mamdr_jax.data import DATASETS, Dataset, pack
+from mamdr_jax.data import DATASETS, SPLITS, Dataset, pack
 from mamdr_jax.descent import minibatch
+from mamdr_jax.evaluate import by_name, measure
+from mamdr_jax.evaluate import serving as serve
+from mamdr_jax.files import CONFIG, CSV, CURVES, GROUP, METRICS, RESULT
 from mamdr_jax.innergrad import conflict_probe, held
 from mamdr_jax.methods import METHODS
-from mamdr_jax.metrics import summary
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import Objective, objective
 from mamdr_jax.progress import Progress, counted
-from mamdr_jax.train import score, sweep
+from mamdr_jax.train import Epoch, Probe, Resumed, Setup, fit
+from mamdr_jax.train.memory import lanes_that_fit
+from mamdr_jax.workdir import checkpoint, identity
+from mamdr_jax.workdir.lock import locked
 
 
 class Experiment(NamedTuple):
@@ -55,12 +62,6 @@ def build(
   return Experiment(dataset, goal, method)
 
 
-def grid(config: ml_collections.ConfigDict) -> list[dict]:
-  """The runs of a config: the product of what `sweep` gives, else the single values."""
-  axes = {name: config.sweep[name] or (config[name],) for name in ("seed", *Hparams._fields)}
-  return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
-
-
 def run(
   config: ml_collections.ConfigDict,
   workdir: Path,
@@ -69,147 +70,172 @@ def run(
 ) -> dict:
   """Trains and evaluates what `config` describes; writes all of it to `workdir` (README).
 
-  If that was interrupted there, it goes on: runs that had ended stay, and those under way go on
-  from their last checkpoint. The outcome is that of one go.
+  If that was begun there, it goes on: runs that have ended stay, and those under way go on from
+  their last checkpoint. The outcome is that of one go.
 
   Args:
     config: see `configure.make`.
     workdir: a folder.
-    overwrite: whether to replace another experiment in the folder.
+    overwrite: whether to replace another experiment in the folder, or this one if it has ended.
     dataset: that of the config, if the caller has it.
 
   Returns:
     What `result.json` holds.
+
+  Raises:
+    ValueError: something else is in the folder, or another process is at work there.
   """
-  known = not overwrite and record.holds(workdir, config.to_dict())
-  if known and (workdir / record.RESULT).exists():
-    print(f"{workdir} holds this experiment, finished; nothing was run", file=sys.stderr)
-    return record.read(workdir / record.RESULT)
-  epochs = config.epochs * (1 + ("+" in config.method.name))  # tuning takes as many again
-  progress = Progress(epochs, len(grid(config)))
+  progress = Progress(config.epochs * (1 + ("+" in config.method.name)), len(identity.grid(config)))
   experiment = build(config, progress.step if progress.on_terminal else None, dataset)
-  print(*experiment.dataset.notes, sep="\n", file=sys.stderr)
-  train = pack(experiment.dataset, "train", config.batch_size)
-  params, _ = jax.eval_shape(lambda: start(experiment, train))
+  dataset, workdir = experiment.dataset, Path(workdir)
+  splits = {split: pack(dataset, split, config.batch_size) for split in SPLITS}
+  params, _ = shapes(experiment, splits["train"])  # what cannot be built leaves no folder
+  with locked(workdir):
+    begun = identity.begin(workdir, config.to_dict(), dataset, overwrite)
+    if begun.whole:
+      print(f"{workdir} holds this experiment, finished; nothing was run", file=sys.stderr)
+      result = files.read_json(workdir / RESULT)
+    else:
+      print(*dataset.notes, sep="\n", file=sys.stderr)
+      train_runs(config, workdir, experiment, splits, begun, progress)
+      result = files.plain(gather(config, workdir, dataset, len(begun.points)))
+      result["num_parameters"] = tree.size(params)
+      (workdir / GROUP).unlink(missing_ok=True)
+      files.write_json(workdir / RESULT, result)
+    progress.close()
+    illustrate(workdir, result)
+  return result
 
-  resume.begin(workdir, config.to_dict(), overwrite)
-  train_runs(config, workdir, experiment, train, progress)
-  progress.close()
 
-  runs = list(resume.finished_runs(workdir).values())
-  result = {
+def gather(
+  config: ml_collections.ConfigDict, workdir: Path, dataset: Dataset, num_runs: int
+) -> dict:
+  """What `result.json` is to hold once all runs have ended."""
+  runs = checkpoint.finished_runs(workdir, num_runs)
+  if len(runs) < num_runs:
+    raise ValueError(f"{workdir}: files of runs that had ended are damaged; give the command again")
+  return {
     "config": config.to_dict(),
-    "runs": runs,
-    "num_parameters": tree.size(params),
-    "ceiling": ceiling(experiment.dataset),
-    "baselines": baselines(experiment.dataset),
-    "seconds": sum(run["seconds"] for run in runs),
-    "versions": record.versions(),
-    "device": record.device(),
+    "runs": list(runs.values()),
+    "ceiling": ceiling(dataset),
+    "baselines": baselines(dataset),
+    "seconds": sum(run["seconds"] for run in runs.values()),
+    "data": identity.fingerprint(dataset),
+    "code": machine.code(),
+    "device": machine.device(),
+    **machine.environment(),
   }
-  resume.finish(workdir, result)
-  report.learning_curves(workdir)
-  report.write_runs({workdir.name: result}, workdir / "runs.csv")
-  return record.plain(result)
 
 
-def train_runs(config, workdir, experiment, train, progress) -> None:
+def train_runs(config, workdir, experiment, splits, begun, progress) -> None:
   """Trains what `workdir` lacks of the runs of a config, and keeps each as it ends."""
-  dataset, goal, method = experiment
-  valid, test = (pack(dataset, split, config.batch_size) for split in ("valid", "test"))
-  points, finished = grid(config), resume.finished_runs(workdir)
-  lanes = config.lanes or lanes_that_fit(len(points), experiment, train)
-  num_ended = len(finished)
-  progress.ended(num_ended)
-  begun = resume.begun_group(workdir, finished)
-  resume.keep_metrics(workdir, finished, begun)
-  if finished or begun:
-    at = f", in epoch {begun[2]} of the next" if begun else ""
+  points, finished = begun.points, begun.finished
+  goal, method = experiment.objective, experiment.method
+  setup = Setup(goal, method, config.patience, config.reshuffle)
+  pair = splits["train"], splits["valid"]
+  going = checkpoint.begun(workdir, finished, len(points))
+  checkpoint.keep_metrics(workdir, finished, going)
+  progress.ended(len(finished))
+  if finished or going:
+    at = f", in epoch {going[0].epoch} of the next" if going else ""
     print(f"{workdir}: going on after {len(finished)} of {len(points)} runs{at}", file=sys.stderr)
-  saved = asked = time.monotonic()
-  probed = 0.0
+  saved = told = time.monotonic()
+  probed, spent = 0.0, dict.fromkeys(range(len(points)), 0.0)
+  for line in checkpoint.read_metrics(workdir):
+    for run in line["run"]:
+      spent[run] += line["seconds"]
 
-  def on_epoch(epoch, info):
-    nonlocal probed
-    probed += info["probe"]["seconds"][0] if "probe" in info else 0.0
-    seconds = time.monotonic() - asked
-    record.append_json(workdir / record.METRICS, {"epoch": epoch, "seconds": seconds} | info)
-    progress.epoch(epoch, info)
-
-  def checkpoint(snapshot):
-    nonlocal saved
+  def on_epoch(epoch: Epoch):
+    nonlocal told, saved, probed
+    probed += epoch.info["probe"]["seconds"][0] if "probe" in epoch.info else 0.0
+    seconds, told = (time.monotonic() - told) / len(epoch.info["run"]), time.monotonic()
+    line = {"epoch": epoch.number, "seconds": seconds} | files.plain(epoch.info)
+    line = checkpoint.of_runs(line, [run not in finished for run in line["run"]])
+    for run in line["run"]:
+      spent[run] += seconds
+    if line["run"]:
+      files.append_line(workdir / METRICS, line)
+    progress.epoch(epoch.number, epoch.info)
     if time.monotonic() - saved > config.checkpoint_seconds:
-      resume.save_group(workdir, snapshot())
+      checkpoint.save_group(workdir, epoch.snapshot())
       saved = time.monotonic()
 
-  @jax.jit
-  def measure(state, data):
-    return summary(score(serving(experiment, state, train), data, goal.predict), data)
-
-  probe = conflict_probe(goal.loss, held(train)) if config.probe_every else None
-  groups = sweep(
+  probe = None
+  if config.probe_every:
+    probe = Probe(conflict_probe(goal.loss, held(splits["train"])), config.probe_every)
+  groups = fit(
+    setup,
     jnp.stack([jax.random.key(point["seed"]) for point in points]),
     Hparams(*(jnp.array([p[name] for p in points], jnp.float32) for name in Hparams._fields)),
-    method, goal.init, goal.predict, train, valid,
-    epochs=config.epochs, patience=config.patience, settle=goal.settle, lanes=lanes,
-    reshuffled=config.reshuffle, probe=probe, probe_every=config.probe_every or 1,
-    on_epoch=on_epoch, checkpoint=checkpoint, ended=finished,
-    begun=begun and (*begun[:2], lambda like: resume.load_group(workdir, like)),
-  )  # fmt: skip
-  begin = time.monotonic()
+    *pair,
+    epochs=config.epochs,
+    lanes=config.lanes or lanes_that_fit(len(points) - len(finished), setup, *pair),
+    probe=probe,
+    on_epoch=on_epoch,
+    ended=finished,
+    resumed=[_resumed(some, config.epochs) for some in going],
+  )
+  look = jax.jit(functools.partial(measure, goal, method))
+  num_ended = len(finished)
   for index, runs in groups:
     for i, r in enumerate(index):
       if r in finished:  # of a group whose others had not
         continue
-      best = tree.take(runs.best, i)
+      asked, run = time.monotonic(), tree.take(runs, i)
+      domains = experiment.dataset.domains
       result = points[r] | {
-        "epochs": runs.epochs[i],
-        "best_epoch": runs.best_epoch[i].mean() if method.apart else runs.best_epoch[i],
-        "diverged": runs.diverged[i].any(),
-        "valid": by_name(measure(best, valid), dataset),
-        "test": by_name(measure(best, test), dataset),
-        "seconds": (time.monotonic() - begin) / index.size,
+        "epochs": run.epochs,
+        "best_epoch": run.best_epoch.mean() if method.apart else run.best_epoch,
+        "diverged": run.diverged.any(),
+        "stopped": run.stopped.all(),
+        "tuned": method.base is not None,
+        "valid": by_name(look(run.best, pair[0], splits["valid"]), domains),
+        "test": by_name(look(run.best, pair[0], splits["test"]), domains),
       }
-      resume.finish_run(workdir, r, result, best)
+      result["seconds"] = spent[r] + time.monotonic() - asked
+      last = None if result["stopped"] or result["tuned"] else run
+      checkpoint.finish_run(workdir, r, result, run.best, last)
       num_ended += 1
     progress.ended(num_ended)
-    begin = time.monotonic()
+    told = time.monotonic()
   if probe:
-    print(f"probes took {probed:.1f} s of {time.monotonic() - asked:.1f} s", file=sys.stderr)
+    print(f"probes took {probed:.1f} s of {sum(spent.values()):.1f} s", file=sys.stderr)
 
 
-def lanes_that_fit(num_runs: int, experiment: Experiment, train: DomainBatches) -> int:
-  """How many runs go side by side: on an accelerator as many as its memory is thought to hold.
-
-  A run is thought to take four times its state, which are the state and the best so far, and both
-  again while an epoch makes new ones, and what XLA takes for the gradient of a minibatch. Prints
-  the estimate. On a CPU it is 1, which is faster there.
-  """
-  device = jax.devices()[0]
-  if device.platform == "cpu":
-    return 1
-  params, state = jax.eval_shape(lambda: start(experiment, train))
-  batch = jax.eval_shape(lambda: minibatch(train, 0))
-  gradient = jax.jit(jax.grad(experiment.objective.loss))
-  step = gradient.lower(params, jax.random.key(0), batch).compile().memory_analysis()
-  needed = 4 * tree.num_bytes(state) + step.temp_size_in_bytes + step.output_size_in_bytes
-  memory = (device.memory_stats() or {}).get("bytes_limit", 2**33)
-  lanes = max(1, min(num_runs, int(0.8 * memory / needed)))
-  sizes = f"a run takes about {needed / 2**20:.1f} MiB, the device has {memory / 2**30:.1f} GiB"
-  print(f"{sizes}: {lanes} of {num_runs} runs side by side", file=sys.stderr)
-  return lanes
+def _resumed(saved: checkpoint.Saved, last: int) -> Resumed:
+  load = lambda like: checkpoint.load_group(saved, like, last)
+  return Resumed(np.array(saved.index), saved.phase, load)
 
 
-def start(experiment: Experiment, train: DomainBatches):
-  """(parameters, state of the method) before the first epoch."""
-  params = experiment.objective.init(jax.random.key(0), minibatch(train, 0))
-  return params, experiment.method.init(jax.random.key(0), params, train.start.size)
+def illustrate(workdir: Path, result: Mapping) -> None:
+  """Makes what lacks of the table of runs and the picture; says so where that fails."""
+  made = {
+    CSV: lambda: report.write_runs({workdir.name: result}, workdir / CSV),
+    CURVES: lambda: report.learning_curves(workdir),
+  }
+  for name, make in made.items():
+    if not (workdir / name).exists():
+      try:
+        make()
+      except Exception as error:  # whatever it is, the result is there
+        told = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(f"{workdir / name} was not made ({told})", file=sys.stderr)
+
+
+def shapes(experiment: Experiment, train: DomainBatches):
+  """(parameters, state of the method) before the first epoch, as shapes."""
+
+  def start(key):
+    params_key, state_key = jax.random.split(key)
+    params = experiment.objective.init(params_key, minibatch(train, 0))
+    return params, experiment.method.init(state_key, params, train.start.size)
+
+  return jax.eval_shape(start, jax.random.key(0))
 
 
 def serving(experiment: Experiment, state: Tree, train: DomainBatches):
   """domain -> the parameters that serve it, moments for normalisation taken from `train`."""
-  settle, params = experiment.objective.settle, experiment.method.params
-  return lambda domain: settle(params(state, domain), train, domain)
+  return serve(experiment.objective, experiment.method, state, train)
 
 
 def statistics(config: ml_collections.ConfigDict) -> str:
@@ -217,21 +243,38 @@ def statistics(config: ml_collections.ConfigDict) -> str:
   return data.statistics(read_data(config))
 
 
-def load(workdir: Path, run: int = 0) -> tuple[Experiment, Tree]:
-  """The experiment of a finished workdir and the best state of its run number `run`.
+def load(
+  workdir: Path, run: int = 0, *, dataset: Dataset | None = None, trust: bool = False
+) -> tuple[Experiment, Tree]:
+  """The experiment of a workdir and the best state of its run number `run`.
 
-  `serving(experiment, state, train)` gives what serves a domain: for MAMDR, θ_S + θᵢ.
+  `serving(experiment, state, train)` gives what serves a domain: for MAMDR, θ_S + θᵢ. Users, items
+  and domains are numbered as when it was trained, in whatever order the rows now come.
+
+  Args:
+    workdir: of an experiment, of which that run at least has ended.
+    run: see `config.json` for the order.
+    dataset: its data; by default read or drawn as the config says.
+    trust: let the config say which files are read, and which folder is a cache. Do so for a workdir
+      of your own; for anybody else's, give the data set.
+
+  Raises:
+    ValueError: there is no such run, a file is damaged, or the data have ids that the run lacks.
   """
-  config = ml_collections.ConfigDict(record.read(workdir / record.CONFIG))
-  experiment = build(config)
-  train = pack(experiment.dataset, "train", config.batch_size)
-  num_runs = len(grid(config))
-  _, one = jax.eval_shape(lambda: start(experiment, train))
-  like = jax.tree.map(lambda x: jax.ShapeDtypeStruct((num_runs, *x.shape), x.dtype), one)
-  states = record.load_tree(workdir / record.STATE, like)
-  return experiment, jax.tree.map(lambda x: jnp.asarray(x[run]), states)
-
-
-def by_name(measured: dict, dataset: Dataset) -> dict:
-  """A `summary` whose AUC per domain goes by the names of the domains."""
-  return measured | {"auc": dict(zip(dataset.domains, measured["auc"], strict=True))}
+  there = identity.read(Path(workdir))
+  if there is None:
+    raise ValueError(f"{workdir} holds no experiment: it has no {CONFIG}")
+  config = ml_collections.ConfigDict(there["config"])
+  named = [key for key in keys.PLACES if keys.flat(there["config"]).get(key)]
+  if dataset is None and named and not trust:
+    raise ValueError(
+      f"{workdir / CONFIG} names files ({named[0]}): give the data "
+      "set, or trust=True to have them read"
+    )
+  if not 0 <= run < len(there["points"]):
+    raise ValueError(f"{workdir} has runs 0 to {len(there['points']) - 1}, and no run {run}")
+  dataset = data.renumber(dataset or read_data(config), *checkpoint.read_ids(Path(workdir)))
+  experiment = build(config, dataset=dataset)
+  train = pack(dataset, "train", config.batch_size)
+  _, like = shapes(experiment, train)
+  return experiment, jax.tree.map(jnp.asarray, checkpoint.load_best(Path(workdir), run, like))

@@ -37,6 +37,8 @@ def main(argv: list[str]) -> None:
 
   backend.keep_compiled(FLAGS.compilation_cache)
 
+  if not FLAGS.workdir:
+    sys.exit("error: --workdir is empty; name a folder for what the run leaves behind")
   config, workdir = FLAGS.config, Path(FLAGS.workdir)
   try:
     if FLAGS.statistics:
@@ -46,6 +48,9 @@ def main(argv: list[str]) -> None:
       results = study.run(config, workdir, FLAGS.overwrite, FLAGS.only)
     else:
       results = {workdir.name: experiment.run(config, workdir, FLAGS.overwrite)}
+  except KeyboardInterrupt:
+    print(f"\ninterrupted; the same command goes on from what {workdir} holds", file=sys.stderr)
+    sys.exit(130)
   except (ValueError, OSError) as error:
     sys.exit(f"error: {sentence(error)}")
   first, *others = results.values()
@@ -96,5 +101,8 @@ def parse(argv: list[str]) -> list[str]:
 
 def sentence(error: Exception) -> str:
   """The message of an error on one line, without the quoting that re-raising adds."""
-  lines = str(error).replace("\\n", "\n").replace("\\", "").splitlines()
+  text = str(error)
+  if not isinstance(error, ValueError | OSError):  # absl quotes what it raises again
+    text = text.replace("\\n", "\n").replace("\\", "")
+  lines = text.splitlines()
   return " ".join(line.strip(' "') for line in lines if line.strip(' "'))

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import ml_collections
 
-from mamdr_jax import experiment, record, report
+from mamdr_jax import experiment, files, keys, report
 from mamdr_jax.configure import vary
+from mamdr_jax.files import CONFIG, CSV, RESULT
+from mamdr_jax.workdir import identity
+from mamdr_jax.workdir.lock import locked
 
 
 def cases(config: ml_collections.ConfigDict) -> dict[str, ml_collections.ConfigDict]:
@@ -21,7 +24,7 @@ def cases(config: ml_collections.ConfigDict) -> dict[str, ml_collections.ConfigD
   Without either there is one, without a name.
 
   Raises:
-    ValueError: two have the same name, or a key does not exist.
+    ValueError: two have the same name, a name leads out of the workdir, or a key does not exist.
   """
   axes = [(key, values) for key, values in config.sweep.over]
   named = config.cases or (("", ()),)
@@ -34,6 +37,7 @@ def cases(config: ml_collections.ConfigDict) -> dict[str, ml_collections.ConfigD
       label = "/".join(part for part in parts if part)
       if label in found:
         raise ValueError(f"two cases are called {label!r}")
+      check_name(label)
       found[label] = vary(plain, dict(changes) | chosen)
   return found
 
@@ -62,22 +66,69 @@ def run(
   chosen = fnmatch.filter(every, only)
   if not chosen:
     raise ValueError(f"no case matches {only!r}; there are {', '.join(every)}")
-  if not overwrite:
-    record.holds(workdir, config.to_dict())
-  workdir.mkdir(parents=True, exist_ok=True)
-  record.write_json(workdir / record.CONFIG, config.to_dict())
+  workdir = Path(workdir)
+  with locked(workdir):
+    _begin(workdir, config, every, overwrite)
   datasets = {}
   for number, name in enumerate(chosen, 1):
     print(f"[{number}/{len(chosen)}] {name}", file=sys.stderr, flush=True)
     case = every[name]
-    described = json.dumps(record.plain(case.data.to_dict()), sort_keys=True)
+    described = json.dumps(files.plain(case.data.to_dict()), sort_keys=True)
     if described not in datasets:
       datasets = {described: experiment.read_data(case)}  # one at a time in memory
-    experiment.run(case, workdir / name, overwrite, datasets[described])
-  paths = {name: workdir / name / record.RESULT for name in every}
-  results = {name: record.read(path) for name, path in paths.items() if path.exists()}
-  report.write_runs(results, workdir / "runs.csv")
+    experiment.run(case, workdir / name, dataset=datasets[described])
+  paths = {name: workdir / name / RESULT for name in every}
+  results = {name: files.read_json(path) for name, path in paths.items() if path.exists()}
+  report.write_runs(results, workdir / CSV)
   return results
+
+
+def _begin(workdir: Path, config, every: dict, overwrite: bool) -> None:
+  """Makes a folder ready for a study, or for going on with it.
+
+  Raises:
+    ValueError: another study or experiment is there, or files of somebody else.
+  """
+  wanted = {"config": files.plain(config.to_dict()), "cases": list(every)}
+  try:
+    there = _read(workdir)
+    if there and keys.identity(there["config"]) != keys.identity(wanted["config"]):
+      raise ValueError(
+        f"{workdir} holds another study; choose another --workdir or pass --overwrite"
+      )
+    # As for an experiment, one that was interrupted goes on.
+    overwrite &= all((workdir / name / RESULT).exists() for name in every)
+  except ValueError:
+    if not overwrite:
+      raise
+  if overwrite:
+    identity.clear(workdir)
+    there = None
+  files.clear_parts(workdir)
+  if there != wanted:
+    files.write_json(workdir / CONFIG, wanted)
+
+
+def _read(workdir: Path) -> dict | None:
+  """What `config.json` says of the study in a folder, or None if nothing is there."""
+  if not (workdir / CONFIG).exists():
+    identity.read(workdir)
+    return None
+  there = files.read_json(workdir / CONFIG)
+  if not isinstance(there, dict) or "cases" not in there or "config" not in there:
+    raise ValueError(
+      f"{workdir} holds no study but an experiment; choose another --workdir or pass --overwrite"
+    )
+  return there
+
+
+def check_name(name: str) -> None:
+  """Raises a ValueError if a folder of that name is not below the one it is made in."""
+  if not name:
+    return
+  path = Path(name)
+  if path.is_absolute() or "\0" in name or any(part in ("..", files.RUNS) for part in path.parts):
+    raise ValueError(f"case {name!r} is no name of a folder below the workdir")
 
 
 def _word(value) -> str:

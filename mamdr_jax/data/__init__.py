@@ -1,7 +1,7 @@
 """Data sets: readers -> rows -> splits -> `DomainBatches`. pandas lives here only."""
 
 from mamdr_jax.data import amazon, synthetic, table, taobao
-from mamdr_jax.data.dataset import SPLITS, Dataset, pack
+from mamdr_jax.data.dataset import SPLITS, Dataset, pack, renumber
 from mamdr_jax.data.statistics import statistics
 
 DATASETS = {
@@ -11,4 +11,4 @@ DATASETS = {
   "table": table.load,
 }
 
-__all__ = ["DATASETS", "SPLITS", "Dataset", "pack", "statistics"]
+__all__ = ["DATASETS", "SPLITS", "Dataset", "pack", "renumber", "statistics"]

@@ -1,5 +1,6 @@
 """A data set on the host, and how it becomes minibatches."""
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -28,8 +29,8 @@ class Dataset(NamedTuple):
 def pack(dataset: Dataset, split: str, batch_size: int, seed: int = 0) -> DomainBatches:
   """The rows of one split as minibatches of one domain each, shuffled within a domain.
 
-  Every row of the split appears exactly once; padding repeats a minibatch's first row with weight 0, so that
-  it touches nothing that the minibatch does not read.
+  Every row of the split appears exactly once; padding repeats the first row of
+  its minibatch with weight 0, so that it touches nothing that the minibatch does not read.
 
   Raises:
     ValueError: a domain has no rows in the split or, where AUC is measured, not both labels.
@@ -68,3 +69,50 @@ def pack(dataset: Dataset, split: str, batch_size: int, seed: int = 0) -> Domain
     count=jnp.asarray(count, jnp.int32),
     frozen={field: jnp.asarray(table) for field, table in dataset.frozen.items()},
   )
+
+
+def renumber(dataset: Dataset, vocab: Mapping[str, np.ndarray], domains: Sequence[str]) -> Dataset:
+  """The same rows, their ids and domains numbered as another reading of the data has them.
+
+  Args:
+    dataset: rows in any order.
+    vocab: field -> [N], the raw id of every row of its table.
+    domains: names.
+
+  Raises:
+    ValueError: the data have an id, a domain or a field that is not there.
+  """
+  if set(vocab) != set(dataset.vocab):
+    raise ValueError(f"the data have {', '.join(dataset.vocab)}, expected {', '.join(vocab)}")
+  ids, frozen = {}, dict(dataset.frozen)
+  for field, raw in vocab.items():
+    own = dataset.vocab[field]
+    place = _places(own, raw, f"{field}s")
+    ids[field] = place[dataset.ids[field]]
+    if field in frozen:
+      if len(raw) != len(own):
+        raise ValueError(f"features of {len(own)} {field}s are given, expected {len(raw)}")
+      frozen[field] = np.empty_like(dataset.frozen[field])
+      frozen[field][place] = dataset.frozen[field]
+  place = _places(np.array(dataset.domains, str), np.array(domains, str), "domains")
+  return dataset._replace(
+    ids=ids, frozen=frozen, vocab=dict(vocab), domains=tuple(domains), domain=place[dataset.domain]
+  )
+
+
+def _places(own: np.ndarray, known: np.ndarray, what: str) -> np.ndarray:
+  """Where each of `own` is in `known`: [len(own)] int32."""
+  if own.dtype.kind not in "iu" or known.dtype.kind not in "iu":
+    own, known = own.astype(str), known.astype(str)
+  if own.shape == known.shape and (own == known).all():
+    return np.arange(len(own), dtype=np.int32)
+  order = np.argsort(known)
+  at = np.minimum(np.searchsorted(known, own, sorter=order), len(known) - 1)
+  place = order[at]
+  strange = known[place] != own
+  if strange.any():
+    raise ValueError(
+      f"{strange.sum():,} {what} of the data are new since training, {str(own[strange][0])[:60]!r} "
+      "among them"
+    )
+  return place.astype(np.int32)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from mamdr_jax.record import write_aside
+from mamdr_jax.files import write_aside
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; without the yellow, too light for
 # a line. After seven lines the colours come again, dashed; 35 lines differ.

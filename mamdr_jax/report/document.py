@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from mamdr_jax.files import write_aside
 from mamdr_jax.markdown import escape
-from mamdr_jax.record import write_aside
 from mamdr_jax.report import comparison, files, names, sweeps
 from mamdr_jax.report.cells import Cell, by_data, by_model, choose, fewer_draws
 from mamdr_jax.report.curves import domain_curves, method_curves

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mamdr_jax import record
+from mamdr_jax.files import CONFIG, METRICS, RESULT, opened, read_json
 from mamdr_jax.report.results import RATES
 
 FIGURES = ("mean_auc", "weighted_auc", "log_loss")  # of a split; null where they are not finite
@@ -26,13 +26,13 @@ def find(workdirs: Iterable[Path]) -> dict[str, Path]:
   """
   found = {}  # workdir -> name
   for workdir in map(Path, workdirs):
-    if (workdir / record.RESULT).exists():
+    if (workdir / RESULT).exists():
       found.setdefault(workdir.resolve(), workdir.resolve().name)
       continue
-    below = sorted(path.parent for path in workdir.rglob(record.RESULT))
+    below = sorted(path.parent for path in workdir.rglob(RESULT))
     if not below:
       raise ValueError(
-        f"{workdir}: no {record.RESULT} in it or below it; expected a finished experiment, or a "
+        f"{workdir}: no {RESULT} in it or below it; expected a finished experiment, or a "
         "folder of them"
       )
     for path in below:
@@ -49,8 +49,8 @@ def unfinished(workdirs: Iterable[Path]) -> list[Path]:
   return [
     path.parent
     for workdir in workdirs
-    for path in sorted(Path(workdir).rglob(record.CONFIG))
-    if not any(path.parent.rglob(record.RESULT))
+    for path in sorted(Path(workdir).rglob(CONFIG))
+    if not any(path.parent.rglob(RESULT))
   ]
 
 
@@ -77,8 +77,8 @@ def read(workdir: Path) -> dict:
   Raises:
     ValueError: a file is missing, is not JSON or is not what an experiment leaves behind.
   """
-  path = Path(workdir) / record.RESULT
-  result = record.read(path)
+  path = Path(workdir) / RESULT
+  result = read_json(path)
   _check(path, result)
   passes = [[] for _ in result["runs"]]
   for line in read_metrics(Path(workdir), len(passes)):
@@ -114,13 +114,15 @@ def read_metrics(workdir: Path, num_runs: int | None = None) -> list[dict]:
   Raises:
     ValueError: the file is missing or empty, a line is not JSON, or not of one of `num_runs` runs.
   """
-  path = Path(workdir) / record.METRICS
+  path = Path(workdir) / METRICS
   if not path.exists():
     raise ValueError(f"{path} is missing: {workdir} is not whole")
   lines = []
   for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
     try:
-      line = json.loads(text)
+      line = opened(text) if '"crc": ' in text else json.loads(text)
+      if line is None:
+        raise ValueError("it is damaged")
       known = line["epoch"] >= 1 and min(line["run"]) >= 0 and "valid" in line
       known = known and (num_runs is None or max(line["run"]) < num_runs)
     except (KeyError, TypeError, ValueError) as error:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from pathlib import PurePath
 
+from mamdr_jax import keys
+
 MODELS = {
   "mlp": "MLP", "wdl": "WDL", "neurfm": "NeurFM", "autoint": "AutoInt", "deepfm": "DeepFM",
   "shared_bottom": "Shared-bottom", "mmoe": "MMOE", "cgc": "CGC", "ple": "PLE", "star": "Star",
@@ -16,11 +18,6 @@ METHODS = {
   "mamdr": "MAMDR",
 }  # fmt: skip
 
-PLACES = ("data.root", "data.cache")  # they say where the data are, not which
-FILES = ("data.path", "data.user_features", "data.item_features")  # of these the name counts
-RUN_KEYS = ("seed", "alpha", "beta", "gamma", "sweep", "cases")  # each run has its own
-DATA_SEEDS = ("data.seed", "data.split_seed")  # replicates of one data set
-RUNNING_KEYS = ("lanes", "checkpoint_seconds", "probe_every")  # they change no result
 MOST_LETTERS = 150  # of the name of a file, which has an ending besides
 
 
@@ -55,20 +52,13 @@ def order(names, known: Mapping[str, str]) -> list[str]:
   return sorted(dict.fromkeys(names), key=lambda name: (place(name.partition("+")[0]), "+" in name))
 
 
-def flat(config: Mapping) -> dict[str, object]:
-  """The keys of a config by dotted name."""
-  leaves = {}
-  for key, value in config.items():
-    nested = flat(value) if isinstance(value, Mapping) else {"": value}
-    leaves |= {f"{key}.{inner}".rstrip("."): leaf for inner, leaf in nested.items()}
-  return leaves
-
-
 def settings(config: Mapping) -> dict[str, object]:
   """`flat`, without what replicates and runs have of their own and what changes no result."""
-  kept = {k: v for k, v in flat(config).items() if k.split(".")[0] not in RUN_KEYS + RUNNING_KEYS}
-  kept = {k: v for k, v in kept.items() if k not in PLACES + DATA_SEEDS}
-  return {k: PurePath(v).name if v and k in FILES else v for k, v in kept.items()}
+  left_out = (*keys.OF_RUN, "sweep", "cases", *keys.RUNNING)
+  kept = {k: v for k, v in keys.flat(config).items() if k.split(".")[0] not in left_out}
+  kept = {k: v for k, v in kept.items() if k not in keys.DATA_SEEDS}
+  kept = {k: PurePath(v).name if v and k in keys.FILES else v for k, v in kept.items()}
+  return {k: v for k, v in kept.items() if k in keys.FILES or k not in keys.PLACES}
 
 
 def identity(result: Mapping, leave_out: str = "") -> str:
@@ -94,14 +84,17 @@ def data_names(results: Mapping[str, dict]) -> dict[str, str]:
   conflict 0.9".
   """
   sections = {}  # base name -> identity -> settings
-  keys = {}
+  which = {}
   for name, result in results.items():
     section = {k: v for k, v in settings(result["config"]).items() if k.startswith("data.")}
     domains = list(result["runs"][0]["test"]["auc"])
-    keys[name] = data_name(result["config"]["data"]), json.dumps([section, domains], sort_keys=True)
-    sections.setdefault(keys[name][0], {})[keys[name][1]] = section
+    which[name] = (
+      data_name(result["config"]["data"]),
+      json.dumps([section, domains], sort_keys=True),
+    )
+    sections.setdefault(which[name][0], {})[which[name][1]] = section
   names = {}
-  for name, (base, identity) in keys.items():
+  for name, (base, identity) in which.items():
     rivals = sections[base]
     told = differing(list(rivals.values()))
     section = rivals[identity]
@@ -109,9 +102,9 @@ def data_names(results: Mapping[str, dict]) -> dict[str, str]:
     names[name] = ", ".join([base, *extra])
   # Domains or keys that only one of them has leave no value to tell them apart: number those.
   for label in set(names.values()):
-    same = list(dict.fromkeys(keys[n] for n, known in names.items() if known == label))
+    same = list(dict.fromkeys(which[n] for n, known in names.items() if known == label))
     for name in [n for n, known in names.items() if known == label and len(same) > 1]:
-      names[name] = f"{label} ({same.index(keys[name]) + 1})"
+      names[name] = f"{label} ({same.index(which[name]) + 1})"
   return names
 
 

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from mamdr_jax.record import write_aside
+from mamdr_jax.files import write_aside
 from mamdr_jax.report import names
 from mamdr_jax.report.replicates import SEEDS, told
 from mamdr_jax.report.results import RATES, diverged

@@ -1,0 +1,204 @@
+"""`fit`: many runs, group by group. The only place that jits, maps over runs and donates."""
+
+import functools
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mamdr_jax.core import DomainBatches, Hparams, Key, Params
+from mamdr_jax.train import run as life
+from mamdr_jax.train.run import Run, Setup
+
+
+class Group(NamedTuple):
+  """Runs that train side by side, between two epochs."""
+
+  index: np.ndarray  # [C], which runs of the sweep
+  phase: int  # 0, or 1 after the base of a method that has one
+  epoch: int  # the last that was trained
+  last: int  # the last that may be trained in this phase
+  runs: Run  # leaves [C, ...]
+
+
+class Epoch(NamedTuple):
+  """What `fit` tells after an epoch of a group."""
+
+  number: int
+  # Leaves [C'], of the runs that took part: under "run" their indices, under "valid" their
+  # `summary`, under "probe", if it was taken, what it measured and the seconds it took for all.
+  info: dict
+  snapshot: Callable[[], Group]  # the group as it stands, in NumPy
+
+
+class Probe(NamedTuple):
+  """Something to measure while training."""
+
+  measure: Callable[[Key, Params], dict]  # at the mean over domains of what serves them: scalars
+  every: int  # epochs
+
+
+class Resumed(NamedTuple):
+  """A group that was begun before."""
+
+  index: np.ndarray  # [C]
+  phase: int
+  load: Callable[[Run], Group]  # makes it, from the shapes of its runs
+
+
+class Programs(NamedTuple):
+  """The life of a run in one phase, compiled for a group: leaves [C, ...]."""
+
+  begin: Callable  # (keys, train)
+  tune: Callable  # (runs, keys, train, valid)
+  advance: Callable  # (runs, keys, hparams, train, valid); `runs` are donated
+  probe: Callable  # (runs, keys)
+
+
+def fit(
+  setup: Setup,
+  keys: Key,
+  hparams: Hparams,
+  train: DomainBatches,
+  valid: DomainBatches,
+  *,
+  epochs: int,
+  lanes: int = 1,
+  probe: Probe | None = None,
+  on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+  ended: Collection[int] = (),
+  resumed: Sequence[Resumed] = (),
+) -> Iterator[tuple[np.ndarray, Run]]:
+  """Trains R runs, each until its mean validation AUC has not risen for `setup.patience` epochs.
+
+  A method that trains domains apart has each stopped, and its best kept, by its own AUC. The base
+  of a method is trained first, in the same way and for as many epochs at most; the method then
+  begins with the base's best state as the best so far.
+
+  Args:
+    setup: what is trained.
+    keys: [R], a key per run. The key of an epoch is folded from it, so none lives in a state.
+    hparams: leaves [R].
+    train, valid: the splits.
+    epochs: at most so many.
+    lanes: at most so many runs are a group, which one program takes side by side; groups come one
+      after the other. Results do not depend on it, up to rounding. Side by side suits an
+      accelerator; on a CPU one after the other is faster.
+    probe: what to measure besides.
+    on_epoch: called after every epoch of a group.
+    ended: runs that are left out of new groups.
+    resumed: groups that go on, before new ones begin.
+
+  Yields:
+    Each group once all of it has stopped: the indices of its runs, and the runs in NumPy.
+  """
+  phases = [m for m in (setup.method.base, setup.method) if m is not None]
+  abreast = max([lanes, *(some.index.size for some in resumed)]) > 1
+  programs = [compiled(setup._replace(method=m), abreast, probe, train.start.size) for m in phases]
+
+  def fresh(index):
+    return Group(index, 0, 0, epochs, programs[0].begin(keys[index], train))
+
+  def restored(some):
+    shapes = jax.eval_shape(programs[0].begin, keys[some.index], train)
+    if some.phase:
+      shapes = jax.eval_shape(programs[1].tune, shapes, keys[some.index], train, valid)
+    group = some.load(shapes)
+    return group._replace(runs=jax.tree.map(jnp.asarray, group.runs))
+
+  def tuned(group):
+    runs = jax.tree.map(jnp.asarray, group.runs)
+    runs = programs[1].tune(runs, keys[group.index], train, valid)
+    trained = int(group.runs.epochs.max())
+    return Group(group.index, 1, trained, trained + epochs, runs)
+
+  def train_phase(group):
+    return train_group(group, programs[group.phase], keys, hparams, train, valid, probe, on_epoch)
+
+  left_out = {*ended, *(run for some in resumed for run in some.index)}
+  rest = np.array([run for run in range(keys.shape[0]) if run not in left_out], int)
+  starts = [functools.partial(restored, some) for some in resumed]
+  if rest.size:
+    chunks = np.array_split(rest, -(-rest.size // lanes))
+    starts += [functools.partial(fresh, index) for index in chunks]
+  for start in starts:
+    group = train_phase(start())
+    if group.phase + 1 < len(phases):
+      group = train_phase(tuned(group))
+    yield group.index, group.runs
+
+
+def compiled(setup: Setup, abreast: bool, probe: Probe | None, num_domains: int) -> Programs:
+  """The functions of `life` for a phase, over a leading axis of runs: many `abreast`, or one."""
+  over = jax.vmap if abreast else alone
+  of = lambda f, *axes: over(functools.partial(f, setup), axes)
+  look = probe and functools.partial(life.look, setup, probe.measure, num_domains)
+  return Programs(
+    begin=jax.jit(of(life.begin, 0, None)),
+    tune=jax.jit(of(life.tune, 0, 0, None, None)),
+    advance=jax.jit(of(life.advance, 0, 0, 0, None, None), donate_argnums=0),
+    probe=look and jax.jit(over(look, (0, 0))),
+  )
+
+
+def train_group(group, programs, keys, hparams, train, valid, probe, on_epoch) -> Group:
+  """The group after its last epoch, or the one in which the last of its runs has stopped."""
+  runs, place, aside, epoch = group.runs, np.arange(group.index.size), {}, group.epoch
+
+  def snapshot(epoch):
+    """All runs in NumPy, those that were put aside among them."""
+    moved = jax.tree.map(np.asarray, runs)
+    every = aside | {p: jax.tree.map(lambda x, i=i: x[i], moved) for i, p in enumerate(place)}
+    stacked = jax.tree.map(lambda *xs: np.stack(xs), *(every[p] for p in sorted(every)))
+    return group._replace(epoch=epoch, runs=stacked)
+
+  while epoch < group.last:
+    going = ~np.asarray(runs.stopped).reshape(place.size, -1).all(1)
+    if not going.any():
+      break
+    epoch += 1
+    keep = np.sort(np.argsort(~going, stable=True)[: rung(going.sum(), place.size)])
+    if keep.size < place.size:  # what has stopped stops costing
+      for i in np.setdiff1d(np.arange(place.size), keep):
+        aside[place[i]] = jax.tree.map(lambda x, i=i: np.asarray(x[i]), runs)
+      runs, place, going = jax.tree.map(lambda x, keep=keep: x[keep], (runs, place, going))
+    which = group.index[place]
+    rates = Hparams(*(rate[which] for rate in hparams))
+    runs, info = programs.advance(runs, keys[which], rates, train, valid)
+    if probe and epoch % probe.every == 0:
+      jax.block_until_ready(runs)  # the epoch's time is not the probe's
+      asked = time.monotonic()
+      seen = jax.block_until_ready(programs.probe(runs, keys[which]))
+      info["probe"] = seen | {"seconds": np.full(which.size, time.monotonic() - asked)}
+    told = {"run": which} | jax.tree.map(np.asarray, info)
+    numbers = np.asarray(runs.epochs)  # while tuning, runs may be at different ones
+    for number in np.unique(numbers[going]):
+      here = jax.tree.map(lambda x, of=going & (numbers == number): x[of], told)
+      on_epoch(Epoch(int(number), here, functools.partial(snapshot, epoch)))
+  return snapshot(epoch)
+
+
+def rung(going: int, size: int) -> int:
+  """How many of `size` runs to keep together while `going` go on: `size`, halved as often as fits.
+
+  So few sizes occur, each of which is compiled once.
+  """
+  while size > 1 and -(-size // 2) >= going:
+    size = -(-size // 2)
+  return size
+
+
+def alone(f, axes):
+  """`f` for a leading axis of 1, where vmap would turn branches into selects of both sides."""
+
+  def call(*args):
+    args = [
+      x if axis is None else jax.tree.map(lambda leaf: leaf[0], x)
+      for x, axis in zip(args, axes, strict=True)
+    ]
+    return jax.tree.map(lambda leaf: leaf[None], f(*args))
+
+  return call

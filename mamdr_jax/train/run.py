@@ -1,0 +1,117 @@
+"""The life of one run, as pure functions: `begin`, `advance` epoch by epoch, and for a method that
+tunes what another has trained, `tune` and `advance` again.
+
+All of it is written for one run. `fit` compiles it, maps it over several runs, and stops them.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mamdr_jax import tree
+from mamdr_jax.core import Array, DomainBatches, Hparams, Key, Method, Params, Tree
+from mamdr_jax.descent import minibatch, reshuffle
+from mamdr_jax.evaluate import measure
+from mamdr_jax.objective import Objective
+
+# What is folded into the key of a run: 0 for the parameters, the number of an epoch, and these.
+STATE, TUNED = 2**32 - 1, 2**32 - 2
+
+
+class Setup(NamedTuple):
+  """What all runs of a sweep have in common."""
+
+  objective: Objective
+  method: Method
+  patience: int  # epochs without a better validation AUC before a run stops
+  reshuffled: bool = True  # rows are dealt into new minibatches every epoch
+
+
+class Run(NamedTuple):
+  """One run, as it stands after an epoch."""
+
+  state: Tree
+  best: Tree  # the state with the best mean validation AUC so far
+  # Of a method that trains domains apart the next four, and so `best`, are domain by domain: [D].
+  best_auc: Array  # [] float32
+  best_epoch: Array  # [] int32; before the first improvement that at which it began
+  stopped: Array  # [] bool
+  diverged: Array  # [] bool, stopped because its validation AUC was no number
+  epochs: Array  # [] int32, how many it has trained, those of the method's base among them
+
+
+def begin(setup: Setup, key: Key, train: DomainBatches) -> Run:
+  """The run of a key before its first epoch."""
+  params = setup.objective.init(jax.random.fold_in(key, 0), minibatch(train, 0))
+  state = setup.method.init(jax.random.fold_in(key, STATE), params, train.start.size)
+  return _begun(setup, state, train, -jnp.inf, 0)
+
+
+def advance(
+  setup: Setup, run: Run, key: Key, hparams: Hparams, train: DomainBatches, valid: DomainBatches
+) -> tuple[Run, dict]:
+  """The run after one more epoch; as it was, if it has stopped.
+
+  Returns:
+    The run, and the method's info of the epoch with the `summary` of validation under "valid".
+  """
+  epoch = run.epochs + 1
+  deal_key, method_key, _ = epoch_keys(key, epoch)
+  data = reshuffle(deal_key, train) if setup.reshuffled else train
+  state, info = setup.method.epoch(method_key, run.state, data, hparams)
+  state = tree.where(run.stopped, run.state, state)
+  measured = measure(setup.objective, setup.method, state, train, valid)
+  auc = measured["auc" if setup.method.apart else "mean_auc"]
+  better = auc > run.best_auc
+  best_epoch = jnp.where(better, epoch, run.best_epoch)
+  diverged = run.diverged | ~(run.stopped | jnp.isfinite(auc))
+  moved = Run(
+    state=state,
+    best=tree.where(better, state, run.best),
+    best_auc=jnp.where(better, auc, run.best_auc),  # a maximum would spread NaN
+    best_epoch=best_epoch,
+    stopped=run.stopped | (epoch - best_epoch >= setup.patience) | diverged,
+    diverged=diverged,
+    epochs=jnp.where(run.stopped.all(), run.epochs, epoch),
+  )
+  return moved, info | {"valid": measured}
+
+
+def tune(setup: Setup, run: Run, key: Key, train: DomainBatches, valid: DomainBatches) -> Run:
+  """The run of a method that has a base, begun from the best of `run`, a run of the base."""
+  method, num_domains = setup.method, train.start.size
+
+  def alone(key, domain):
+    return tree.take(method.init(key, method.base.params(run.best, domain), 1), 0)
+
+  keys = jax.random.split(jax.random.fold_in(key, TUNED), num_domains)
+  state = jax.vmap(alone)(keys, jnp.arange(num_domains))
+  found = measure(setup.objective, method, state, train, valid)["auc"]
+  return _begun(setup, state, train, found, run.epochs)
+
+
+def look(
+  setup: Setup, probe: Callable[[Key, Params], dict], num_domains: int, run: Run, key: Key
+) -> dict:
+  """What `probe` measures at the mean over domains of what serves them, a dict of scalars."""
+  serve = lambda domain: setup.method.params(run.state, domain)
+  more = lambda total, domain: (tree.add(total, serve(domain)), None)
+  total, _ = jax.lax.scan(more, serve(jnp.int32(0)), jnp.arange(1, num_domains))
+  mean = jax.tree.map(lambda x: x / num_domains, total)
+  return probe(epoch_keys(key, run.epochs)[2], mean)
+
+
+def epoch_keys(key: Key, epoch: Array) -> Key:
+  """The keys of an epoch of a run: for dealing rows, for the method, and for a probe after it."""
+  return jax.random.split(jax.random.fold_in(key, epoch), 3)
+
+
+def _begun(setup: Setup, state: Tree, train: DomainBatches, auc, epochs) -> Run:
+  """A run that has nothing better than `auc`, measured after `epochs`."""
+  shape = train.start.shape if setup.method.apart else ()
+  epochs, no = jnp.asarray(epochs, jnp.int32), jnp.zeros(shape, bool)
+  auc = jnp.broadcast_to(jnp.asarray(auc, jnp.float32), shape)
+  best_epoch = jnp.broadcast_to(epochs, shape)
+  return Run(state, tree.copy(state), auc, best_epoch, no, tree.copy(no), epochs)

@@ -1,0 +1,44 @@
+"""One process at a time in a folder."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+  """Holds a folder, which is made if it is not there, until the end of the block.
+
+  The system lets go of it when the process ends, however that happens.
+
+  Raises:
+    ValueError: another process holds it.
+  """
+  folder.mkdir(parents=True, exist_ok=True)
+  path = folder / LOCK
+  descriptor = _open(path)
+  try:
+    yield
+  finally:
+    path.unlink(missing_ok=True)
+    os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+  """The lock's descriptor, once it is of the file that is there: its last holder removed it."""
+  while True:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+      fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+        return descriptor
+    except BlockingIOError:
+      os.close(descriptor)
+      raise ValueError(
+        f"another process is at work in {path.parent}; wait for it, or choose another --workdir"
+      ) from None
+    os.close(descriptor)
