@@ -12,7 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from mamdr_jax import record
+from mamdr_jax.files import RESULT, read_json
+from mamdr_jax.machine import device
 from mamdr_jax.markdown import table
 
 ALPHA, BETA, SEEDS = (1e-1, 1e-2, 1e-3, 1e-4), (1.0, 0.5, 0.1, 0.05, 0.01), (0, 1, 2, 3, 4)
@@ -36,7 +37,7 @@ def main() -> None:
       f"--config.sweep.alpha={ALPHA}", f"--config.sweep.beta={BETA}",
       f"--config.sweep.seed={SEEDS}", f"--workdir={folder}/sweep",
     )  # fmt: skip
-    num_runs = len(record.read(Path(folder) / "sweep" / record.RESULT)["runs"])
+    num_runs = len(read_json(Path(folder) / "sweep" / RESULT)["runs"])
     each = [
       seconds(
         f"--config.alpha={a}", f"--config.beta={b}", f"--config.seed={s}",
@@ -50,7 +51,7 @@ def main() -> None:
     [f"{num_runs} commands of one run", f"{separate:.0f}", f"{len(each)} measured, scaled up"],
     ["ratio", f"{separate / one:.1f}", ""],
   ]
-  print(f"device: {record.device()}\n\n{table(['what', 'seconds', ''], rows)}")
+  print(f"device: {device()}\n\n{table(['what', 'seconds', ''], rows)}")
 
 
 def seconds(*arguments: str) -> float:

@@ -21,11 +21,11 @@ from mamdr_jax.descent import minibatch
 from mamdr_jax.evaluate import by_name, measure
 from mamdr_jax.evaluate import serving as serve
 from mamdr_jax.files import CONFIG, CSV, CURVES, GROUP, METRICS, RESULT
-from mamdr_jax.innergrad import conflict_probe, held
 from mamdr_jax.methods import METHODS
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import Objective, objective
 from mamdr_jax.progress import Progress, counted
+from mamdr_jax.theory.probe import conflict_probe, held
 from mamdr_jax.train import Epoch, Probe, Resumed, Setup, fit
 from mamdr_jax.train.memory import lanes_that_fit
 from mamdr_jax.workdir import checkpoint, identity
@@ -86,10 +86,16 @@ def run(
     ValueError: something else is in the folder, or another process is at work there.
   """
   progress = Progress(config.epochs * (1 + ("+" in config.method.name)), len(identity.grid(config)))
-  experiment = build(config, progress.step if progress.on_terminal else None, dataset)
-  dataset, workdir = experiment.dataset, Path(workdir)
-  splits = {split: pack(dataset, split, config.batch_size) for split in SPLITS}
-  params, _ = shapes(experiment, splits["train"])  # what cannot be built leaves no folder
+  workdir, dataset = Path(workdir), dataset or read_data(config)
+
+  @functools.cache
+  def prepared():
+    experiment = build(config, progress.step if progress.on_terminal else None, dataset)
+    splits = {split: pack(dataset, split, config.batch_size) for split in SPLITS}
+    return experiment, splits, tree.size(shapes(experiment, splits["train"])[0])
+
+  if not (workdir / RESULT).exists():
+    prepared()  # what cannot be built leaves no folder
   with locked(workdir):
     begun = identity.begin(workdir, config.to_dict(), dataset, overwrite)
     if begun.whole:
@@ -97,9 +103,10 @@ def run(
       result = files.read_json(workdir / RESULT)
     else:
       print(*dataset.notes, sep="\n", file=sys.stderr)
+      experiment, splits, num_parameters = prepared()
       train_runs(config, workdir, experiment, splits, begun, progress)
       result = files.plain(gather(config, workdir, dataset, len(begun.points)))
-      result["num_parameters"] = tree.size(params)
+      result["num_parameters"] = num_parameters
       (workdir / GROUP).unlink(missing_ok=True)
       files.write_json(workdir / RESULT, result)
     progress.close()
@@ -177,11 +184,13 @@ def train_runs(config, workdir, experiment, splits, begun, progress) -> None:
   )
   look = jax.jit(functools.partial(measure, goal, method))
   num_ended = len(finished)
-  for index, runs in groups:
-    for i, r in enumerate(index):
+  for group in groups:
+    if group.index.size > 1:  # they end together: a group of the rest would round otherwise
+      checkpoint.save_group(workdir, group)
+    for i, r in enumerate(group.index):
       if r in finished:  # of a group whose others had not
         continue
-      asked, run = time.monotonic(), tree.take(runs, i)
+      asked, run = time.monotonic(), tree.take(group.runs, i)
       domains = experiment.dataset.domains
       result = points[r] | {
         "epochs": run.epochs,

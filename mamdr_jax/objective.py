@@ -20,7 +20,7 @@ class Objective(NamedTuple):
   loss: Loss
   predict: Callable[[Params, Batch], Array]  # logits [B]
   # (params, training split, domain) -> params with the moments that normalise that domain's rows
-  settle: Callable[[Params, DomainBatches, Array], Params]
+  settle: Callable[[Params, DomainBatches, Array], Params] = lambda params, train, domain: params
 
 
 def objective(model: nn.Module, l2: float = 0.0) -> Objective:

@@ -19,8 +19,9 @@ import optax
 from common import COLORS, NAMES, say, table
 
 from mamdr_jax.core import Batch, DomainBatches, Hparams
-from mamdr_jax.innergrad import dn_expansion, dn_gradient, half_gradient_of_products, held
 from mamdr_jax.methods import METHODS
+from mamdr_jax.theory.innergrad import dn_expansion, dn_gradient, half_gradient_of_products
+from mamdr_jax.theory.probe import held
 
 jax.config.update("jax_disable_most_optimizations", True)  # all of it is tiny
 jax.config.update("jax_enable_x64", True)
@@ -285,7 +286,7 @@ closed = [g.sum(1) - 0.15 * g[:, j] @ A[i] for j, i in ((0, 1), (1, 0))]
 closed = np.stack(closed, 1), np.stack(closed, 1), (g[:, 1] @ A[0] + g[:, 0] @ A[1]) / 2
 whats = ("`dn_gradient`, an actual pass", "`dn_expansion`, Eq. 18", "`half_gradient_of_products`")
 table(
-  ["of `mamdr_jax.innergrad`", "largest difference from the closed form at 20 points"],
+  ["of `mamdr_jax.theory.innergrad`", "largest difference from the closed form at 20 points"],
   [
     [what, f"{np.abs(found - expected).max():.0e}"]
     for what, found, expected in zip(whats, theory(thetas), closed, strict=True)

@@ -29,14 +29,16 @@ import optax
 from common import COLORS, QUICK, say, table
 from jax.flatten_util import ravel_pytree
 
-from mamdr_jax import innergrad, tree
-from mamdr_jax.conflict import cosines, domain_gradients, gram
+from mamdr_jax import tree
 from mamdr_jax.core import Hparams
 from mamdr_jax.data import pack, synthetic
 from mamdr_jax.descent import minibatch, only
 from mamdr_jax.methods import METHODS
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
+from mamdr_jax.theory import innergrad
+from mamdr_jax.theory.conflict import cosines, domain_gradients, gram
+from mamdr_jax.theory.probe import held
 
 jax.config.update("jax_disable_most_optimizations", True)  # all of it is tiny
 jax.config.update("jax_enable_x64", True)
@@ -61,7 +63,7 @@ def double(values):
 dataset = synthetic.load(sizes=(2200,) * 4, feature_size=8, conflict=0.7, seed=1)
 data = double(pack(dataset, "train", 64))
 EVERY = only(data, jnp.arange(data.batch.domain.size)).batch  # all minibatches, 21 a domain
-BATCHES, KEY = innergrad.held(data), jax.random.key(0)  # the first of every domain
+BATCHES, KEY = held(data), jax.random.key(0)  # the first of every domain
 MODEL = MODELS["mlp"]({"domain": 4}, 8, hidden=(16, 8), dropout=0.0, domain_feature=False)
 MLP = objective(MODEL)
 START, unravel = ravel_pytree(double(MLP.init(jax.random.key(2), minibatch(data, 0))))

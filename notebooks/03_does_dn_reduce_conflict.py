@@ -26,16 +26,16 @@ import optax
 from common import COLORS, NAMES, QUICK, band, say, table
 
 from mamdr_jax import tree
-from mamdr_jax.conflict import domain_gradients, gram
 from mamdr_jax.core import Hparams
 from mamdr_jax.data import pack, synthetic
 from mamdr_jax.descent import minibatch, reshuffle
-from mamdr_jax.innergrad import conflict_probe, held
+from mamdr_jax.evaluate import score
 from mamdr_jax.methods import METHODS
 from mamdr_jax.metrics import summary
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
-from mamdr_jax.train import score
+from mamdr_jax.theory.conflict import domain_gradients, gram
+from mamdr_jax.theory.probe import conflict_probe, held
 
 NUM_EPOCHS, NUM_SEEDS = (3, 2) if QUICK else (24, 5)
 MEASURED = np.unique(np.geomspace(1, NUM_EPOCHS, 9).round().astype(int)) - 1

@@ -23,16 +23,16 @@ import optax
 from common import COLORS, QUICK, band, say, table
 
 from mamdr_jax import tree
-from mamdr_jax.conflict import cosines, domain_gradients, gram
 from mamdr_jax.core import Hparams
 from mamdr_jax.data import pack, synthetic
 from mamdr_jax.descent import descend, follow, minibatch, reshuffle, visit
-from mamdr_jax.innergrad import held
+from mamdr_jax.evaluate import score
 from mamdr_jax.methods import METHODS
 from mamdr_jax.metrics import domain_auc
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
-from mamdr_jax.train import score
+from mamdr_jax.theory.conflict import cosines, domain_gradients, gram
+from mamdr_jax.theory.probe import held
 
 NUM_EPOCHS, NUM_SEEDS = (2, 2) if QUICK else (14, 8)
 

@@ -17,9 +17,9 @@ import optax
 from mamdr_jax import experiment, tree
 from mamdr_jax.data import pack
 from mamdr_jax.descent import descend, visit
+from mamdr_jax.evaluate import score
 from mamdr_jax.markdown import table
 from mamdr_jax.metrics import domain_auc
-from mamdr_jax.train import score
 
 EPOCHS = 8
 OPTIMIZERS = {

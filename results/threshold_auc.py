@@ -11,9 +11,9 @@ import numpy as np
 
 from mamdr_jax import experiment
 from mamdr_jax.data import pack
+from mamdr_jax.evaluate import score
 from mamdr_jax.markdown import table
 from mamdr_jax.metrics import domain_auc
-from mamdr_jax.train import score
 
 NUM_THRESHOLDS = 500
 

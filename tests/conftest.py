@@ -9,7 +9,7 @@ import jax
 import pytest
 from made_results import a_result, a_run, save
 
-from mamdr_jax import record
+from mamdr_jax import files
 from mamdr_jax.descent import minibatch
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
@@ -82,5 +82,5 @@ def study(tmp_path):
   for (model, method), test in scores.items():
     runs = [a_run(auc, seed=seed) for seed, auc in enumerate(test)]
     save(tmp_path / "study" / model / method, a_result(runs, model, method))
-  record.write_json(tmp_path / "study" / record.CONFIG, {"study": "its own config"})
+  files.write_json(tmp_path / "study" / files.CONFIG, {"study": "its own config"})
   return tmp_path / "study"

@@ -170,3 +170,10 @@ def assert_trees_equal(left, right):
   assert jax.tree.structure(left) == jax.tree.structure(right)
   for x, y in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
     np.testing.assert_array_equal(x, y)
+
+
+def timeless(value):
+  """A result or its parts without what the clock said."""
+  if isinstance(value, dict):
+    return {k: timeless(v) for k, v in value.items() if k != "seconds"}
+  return [timeless(v) for v in value] if isinstance(value, list) else value

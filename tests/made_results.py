@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mamdr_jax import record, report
+from mamdr_jax import files, report
 
 ROOT = Path(__file__).parents[1]
 PASSES = {
@@ -37,15 +37,15 @@ def a_result(runs, model="mlp", method="alternate", data=None, **config):
 def save(workdir, result):
   """A workdir as an experiment leaves it: three epochs, the last of run 0 only, a line a run."""
   workdir.mkdir(parents=True)
-  record.write_json(workdir / record.RESULT, result)
-  record.write_json(workdir / record.CONFIG, result["config"])
+  files.write_json(workdir / files.RESULT, result)
+  files.write_json(workdir / files.CONFIG, result["config"])
   runs, passes = result["runs"], PASSES[result["config"]["method"]["name"].partition("+")[0]]
   for epoch in (1, 2, 3):
     for r, run in enumerate(runs[:1] if epoch == 3 else runs):
       auc = list(run["valid"]["auc"].values())
       valid = {"auc": [auc], "mean_auc": [run["valid"]["mean_auc"]]}
       line = {"epoch": epoch, "run": [r], "loss": [0.1], "passes": [passes], "valid": valid}
-      record.append_json(workdir / record.METRICS, line)
+      files.append_line(workdir / files.METRICS, line)
   return workdir
 
 

@@ -75,7 +75,7 @@ def test_without_a_folder_nothing_is_kept(source):
   assert len(calls) == 2
 
 
-def test_the_fingerprint_sees_sources_recipe_and_version(tmp_path, source, monkeypatch):
+def test_the_fingerprint_sees_sources_recipe_and_code(tmp_path, source, monkeypatch):
   keys = [cache.fingerprint([source], {"seed": 0, "domains": ("a", "b")})]
   assert cache.fingerprint([source], {"domains": ["a", "b"], "seed": 0}) == keys[0]
   keys.append(cache.fingerprint([source], {"seed": 1, "domains": ("a", "b")}))
@@ -83,7 +83,7 @@ def test_the_fingerprint_sees_sources_recipe_and_version(tmp_path, source, monke
   keys.append(cache.fingerprint([source, source], {"seed": 0, "domains": ("a", "b")}))
   source.write_text("user,item \n")
   keys.append(cache.fingerprint([source], {"seed": 0, "domains": ("a", "b")}))
-  monkeypatch.setattr(cache, "RECIPE", cache.RECIPE + 1)
+  monkeypatch.setattr(cache, "code", lambda: "another")
   keys.append(cache.fingerprint([source], {"seed": 0, "domains": ("a", "b")}))
   assert len(set(keys)) == len(keys)
 

@@ -1,21 +1,20 @@
 """config -> workdir: what a run leaves behind, and what it says about bad input."""
 
 import json
-import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 
-from mamdr_jax import configure, data, experiment, record, report, tree
+from mamdr_jax import configure, data, experiment, files, report
 from mamdr_jax.data import pack
+from mamdr_jax.evaluate import score
 from mamdr_jax.metrics import domain_auc
-from mamdr_jax.train import score
+from mamdr_jax.workdir.identity import grid
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,16 +38,16 @@ def finished(tmp_path_factory):
 
 def test_result_has_the_documented_form(finished):
   workdir, result = finished
-  assert json.loads((workdir / record.RESULT).read_text()) == result
+  assert json.loads((workdir / files.RESULT).read_text()) == result
   assert set(result) == {
     *("config", "runs", "num_parameters", "ceiling", "baselines", "seconds", "versions"),
-    "device",
+    *("device", "platform", "cores", "x64", "data", "code"),
   }
   for seed, run in enumerate(result["runs"]):
     assert run["seed"] == seed
     assert set(run) == {
       *("seed", "alpha", "beta", "gamma", "epochs", "best_epoch", "diverged", "valid", "test"),
-      "seconds",
+      *("seconds", "stopped", "tuned"),
     }
     for split in ("valid", "test"):
       assert set(run[split]) == {"auc", "mean_auc", "weighted_auc", "log_loss"}
@@ -58,7 +57,7 @@ def test_result_has_the_documented_form(finished):
 
 def test_workdir_has_metrics_of_every_epoch_and_a_figure(finished):
   workdir, _ = finished
-  lines = [json.loads(line) for line in (workdir / record.METRICS).read_text().splitlines()]
+  lines = [json.loads(line) for line in (workdir / files.METRICS).read_text().splitlines()]
   assert [(line["run"], line["epoch"]) for line in lines] == [
     ([run], epoch) for run in (0, 1) for epoch in (1, 2, 3)
   ]
@@ -92,7 +91,7 @@ def test_conflict_is_measured_every_few_epochs_if_asked(finished, tmp_path, caps
   config = tiny(**{"sweep.seed": (0, 1), "probe_every": 2})
   probed = experiment.run(config, tmp_path / "run")
   assert "probes took" in capsys.readouterr().err
-  written = (tmp_path / "run" / record.METRICS).read_text().splitlines()
+  written = (tmp_path / "run" / files.METRICS).read_text().splitlines()
   lines = [json.loads(line) for line in written]
   assert [line["epoch"] for line in lines if "probe" in line] == [2, 2]
   for line in lines[1::3]:
@@ -106,13 +105,13 @@ def test_conflict_is_measured_every_few_epochs_if_asked(finished, tmp_path, caps
 def test_another_experiment_is_not_overwritten(finished):
   workdir, _ = finished
   with pytest.raises(ValueError, match="holds another experiment"):
-    experiment.run(tiny(epochs=2), workdir)
+    experiment.run(tiny(batch_size=8), workdir)
 
 
 def test_failed_start_leaves_no_workdir(tmp_path):
   with pytest.raises(ValueError, match="k=3 helpers need more than 3 domains"):
     experiment.run(tiny(**{"method.k": 3}), tmp_path / "run")
-  assert not (tmp_path / "run" / record.RESULT).exists()
+  assert not (tmp_path / "run" / files.RESULT).exists()
   with pytest.raises(ValueError, match="unknown optimizer 'adamm'"):
     experiment.run(tiny(**{"inner.name": "adamm"}), tmp_path / "other")
   assert not (tmp_path / "other").exists()
@@ -189,28 +188,8 @@ def test_a_section_that_was_made_for_another_name_is_refused(changes):
 
 def test_grid_is_the_product_of_what_is_swept():
   config = tiny(**{"sweep.seed": (0, 1), "sweep.alpha": (0.1, 0.01), "beta": 0.5})
-  points = [(p["seed"], p["alpha"], p["beta"]) for p in experiment.grid(config)]
+  points = [(p["seed"], p["alpha"], p["beta"]) for p in grid(config)]
   assert points == [(0, 0.1, 0.5), (0, 0.01, 0.5), (1, 0.1, 0.5), (1, 0.01, 0.5)]
-
-
-def test_on_an_accelerator_as_many_runs_as_its_memory_holds_go_side_by_side(monkeypatch, capsys):
-  made = experiment.build(tiny())
-  train = pack(made.dataset, "train", 16)
-  assert experiment.lanes_that_fit(100, made, train) == 1  # on the CPU of this test
-
-  def lanes(mebibytes):
-    stats = {"bytes_limit": mebibytes * 2**20}
-    device = SimpleNamespace(platform="gpu", memory_stats=lambda: stats)
-    monkeypatch.setattr(jax, "devices", lambda: [device])
-    return experiment.lanes_that_fit(100, made, train)
-
-  assert (lanes(2**20), lanes(0)) == (100, 1)
-  some = lanes(1)
-  assert 1 < some < 100
-  said = capsys.readouterr().err.splitlines()[-1]
-  assert re.fullmatch(rf"a run takes .* MiB, the device has 0.0 GiB: {some} of 100 .*", said)
-  _, state = jax.eval_shape(lambda: experiment.start(made, train))
-  assert 0.8 * 2**20 / some > 4 * tree.num_bytes(state)
 
 
 def test_ceiling_is_the_auc_of_the_truth(finished):
@@ -248,10 +227,10 @@ def test_kill_between_epochs_leaves_readable_files(tmp_path):
       break
   process.send_signal(signal.SIGKILL)
   process.communicate()
-  assert json.loads((tmp_path / "run" / record.CONFIG).read_text())["epochs"] == 100000
-  lines = [json.loads(x) for x in (tmp_path / "run" / record.METRICS).read_text().splitlines()]
+  assert json.loads((tmp_path / "run" / files.CONFIG).read_text())["config"]["epochs"] == 100000
+  lines = [json.loads(x) for x in (tmp_path / "run" / files.METRICS).read_text().splitlines()]
   assert [line["epoch"] for line in lines][:2] == [1, 2]
-  assert not (tmp_path / "run" / record.RESULT).exists()
+  assert not (tmp_path / "run" / files.RESULT).exists()
 
 
 @pytest.mark.parametrize(

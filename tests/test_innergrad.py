@@ -14,9 +14,13 @@ import numpy as np
 import optax
 import pytest
 
-from mamdr_jax import innergrad as theory
 from mamdr_jax import tree
-from mamdr_jax.conflict import (
+from mamdr_jax.core import Batch
+from mamdr_jax.descent import full_pass, minibatch, narrowed
+from mamdr_jax.methods import METHODS
+from mamdr_jax.objective import embedding_norm
+from mamdr_jax.theory import innergrad as theory
+from mamdr_jax.theory.conflict import (
   conflict_share,
   cosines,
   domain_gradients,
@@ -24,10 +28,7 @@ from mamdr_jax.conflict import (
   leaf_grams,
   pair_mean,
 )
-from mamdr_jax.core import Batch
-from mamdr_jax.descent import full_pass, minibatch, narrowed
-from mamdr_jax.methods import METHODS
-from mamdr_jax.objective import embedding_norm
+from mamdr_jax.theory.probe import conflict_probe, held
 
 KEY = jax.random.key(3)
 ALPHA = 0.03
@@ -165,7 +166,7 @@ def reference(params, train):
 def computed(params, train):
   """What the library computes of the same, in one program."""
   with jax.enable_x64():
-    args = handmade.loss, double(params), KEY, theory.held(train)
+    args = handmade.loss, double(params), KEY, held(train)
     at = lambda f, *more: f(*args, *more)
 
     @jax.jit
@@ -270,7 +271,7 @@ def test_dn_gradient_is_what_domain_negotiation_does(params):
   moved, _ = jax.jit(dn.epoch)(KEY, state, data, handmade.rates(ALPHA, beta=1.0))
   order = full_pass(jax.random.split(KEY)[0], data)
   passed = jax.jit(theory.dn_gradient, static_argnums=0)(
-    handmade.loss, params, KEY, theory.held(data), order, ALPHA
+    handmade.loss, params, KEY, held(data), order, ALPHA
   )
   end = tree.add(params, tree.scale(passed, -ALPHA))
   handmade.assert_trees_close(moved.params, end, rtol=1e-5, atol=1e-7)
@@ -289,7 +290,7 @@ def test_dr_gradient_is_what_domain_regularization_does(params):
       moved.shared.params,
       tree.take(state.specific, pair[0]),
       KEY,
-      theory.held(data),
+      held(data),
       tuple(map(jnp.int32, pair)),
       ALPHA,
     )
@@ -299,7 +300,7 @@ def test_dr_gradient_is_what_domain_regularization_does(params):
 
 def test_what_the_expansions_leave_out_falls_with_the_square_of_alpha(x64, mlp, mlp_params, train):
   """With dropout: the masks of a key are the same in the descent and in its expansion."""
-  batches, params = theory.held(train), tree.noise(KEY, double(mlp_params), 0.5)
+  batches, params = held(train), tree.noise(KEY, double(mlp_params), 0.5)
   specific = {"net": tree.scale(params["net"], 0.1)}
 
   @jax.jit
@@ -334,7 +335,7 @@ def test_cosines_and_conflict_of_a_matrix_by_hand():
 def test_held_are_first_minibatches_with_their_features():
   table = np.arange(24, dtype=np.float32).reshape(12, 2)
   data = handmade.batches(frozen={"item": table})
-  batches = theory.held(data)
+  batches = held(data)
   for i, first in enumerate((0, 1, 2, 4)):
     handmade.assert_trees_equal(tree.take(batches, i), minibatch(data, first))
 
@@ -349,9 +350,9 @@ def lengthened(params, num_rows=5000):
 @pytest.fixture(scope="module")
 def probe(train):
   """(α, parameters) -> what is measured."""
-  batches = theory.held(train)
+  batches = held(train)
   return jax.jit(
-    lambda alpha, params: theory.conflict_probe(handmade.loss, batches, alpha=alpha)(KEY, params)
+    lambda alpha, params: conflict_probe(handmade.loss, batches, alpha=alpha)(KEY, params)
   )
 
 
@@ -386,8 +387,8 @@ def test_a_view_changes_nothing_of_a_loss_that_sums_over_its_rows(params, train)
   def loss(params, key, batch):
     return handmade.loss(params, key, batch) + embedding_norm(params["tables"])
 
-  batches, longer = theory.held(train), lengthened(params)
-  measured = jax.jit(theory.conflict_probe(loss, batches))(KEY, longer)
+  batches, longer = held(train), lengthened(params)
+  measured = jax.jit(conflict_probe(loss, batches))(KEY, longer)
   gradients = jax.jit(lambda params: domain_gradients(narrowed(loss), params, KEY, batches))(longer)
   np.testing.assert_allclose(measured["inner_product"], pair_mean(gram(gradients)), rtol=1e-5)
 
@@ -404,7 +405,7 @@ def test_the_probe_computes_nothing_as_long_as_a_table(params, train):
   def noisy(params, key, batch):
     return handmade.loss(params, key, batch) * jax.random.uniform(key)
 
-  probe = theory.conflict_probe(noisy, theory.held(train))
+  probe = conflict_probe(noisy, held(train))
   with jax.debug_key_reuse(True):  # the reuse that is meant is declared
     program = jax.make_jaxpr(probe)(KEY, lengthened(params)).jaxpr
   longest = max(max(shape, default=0) for shape in shapes(program))
@@ -412,6 +413,6 @@ def test_the_probe_computes_nothing_as_long_as_a_table(params, train):
 
 
 def test_the_probe_takes_two_domains():
-  batches = theory.held(handmade.batches((8,)))
+  batches = held(handmade.batches((8,)))
   with pytest.raises(ValueError, match="expected 2 or more, got 1"):
-    theory.conflict_probe(handmade.loss, batches)
+    conflict_probe(handmade.loss, batches)

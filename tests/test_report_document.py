@@ -6,7 +6,7 @@ import sys
 import pytest
 from made_results import ROOT, a_result, a_run, save
 
-from mamdr_jax import record, report
+from mamdr_jax import files, report
 from mamdr_jax.report import __main__
 
 
@@ -18,7 +18,7 @@ def test_report_of_a_study(study, tmp_path):
     result = a_result(sweep, method="mamdr", k=k, data={"name": "synthetic", "preset": "taobao10"})
     save(study / f"k{k}", result)
   (study / "begun").mkdir()
-  (study / "begun" / record.CONFIG).write_text("{}")
+  (study / "begun" / files.CONFIG).write_text("{}")
   written = report.write_report([study], tmp_path / "out")
   assert all(path.stat().st_size for path in written)
   assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(

@@ -6,7 +6,7 @@ import json
 import pytest
 from made_results import a_result, a_run
 
-from mamdr_jax import record, report
+from mamdr_jax import files, report
 
 
 def test_experiments_of_a_study_are_named_by_their_path(study, tmp_path):
@@ -23,7 +23,7 @@ def test_experiments_of_a_study_are_named_by_their_path(study, tmp_path):
 
 
 def test_what_is_not_finished_is_named(study):
-  (study / "wdl" / "alternate" / record.RESULT).unlink()
+  (study / "wdl" / "alternate" / files.RESULT).unlink()
   assert report.unfinished([study]) == [study / "wdl" / "alternate"]
   assert "wdl/alternate" not in report.find([study])
 
@@ -31,16 +31,16 @@ def test_what_is_not_finished_is_named(study):
 @pytest.mark.parametrize(
   ("file", "text", "said"),
   [
-    (record.RESULT, "{", r"result.json, line 1: expected JSON"),
-    (record.RESULT, "{}", r"result.json: expected the result of an experiment"),
-    (record.RESULT, "[1]", r"result.json: expected the result of an experiment"),
+    (files.RESULT, "{", r"result.json, line 1: expected JSON"),
+    (files.RESULT, "{}", r"result.json: expected the result of an experiment"),
+    (files.RESULT, "[1]", r"result.json: expected the result of an experiment"),
     (
-      record.METRICS,
+      files.METRICS,
       '{"epoch": 1, "run": [0], "valid": {}}\n{"ep',
       r"metrics.jsonl, line 2: expec",
     ),
-    (record.METRICS, '{"epoch": 1, "run": [2], "valid": {}}', r"line 1: expected runs 0 to 1 of"),
-    (record.METRICS, None, r"metrics.jsonl is missing"),
+    (files.METRICS, '{"epoch": 1, "run": [2], "valid": {}}', r"line 1: expected runs 0 to 1 of"),
+    (files.METRICS, None, r"metrics.jsonl is missing"),
   ],
 )
 def test_broken_files_are_named(study, file, text, said):
@@ -60,11 +60,11 @@ def test_folder_without_results_is_named(tmp_path):
 def test_passes_are_a_mean_over_epochs_run_by_run(study):
   result = report.read(study / "mlp" / "mamdr")
   assert [run["passes"] for run in result["runs"]] == [50.0, 50.0]
-  old = [json.loads(x) for x in (study / "mlp/mamdr" / record.METRICS).read_text().splitlines()]
+  old = [files.opened(x) for x in (study / "mlp/mamdr" / files.METRICS).read_text().splitlines()]
   for line in old:
     line["passes"] = [float(10 * line["epoch"] + line["run"][0])]
   text = "".join(json.dumps(line) + "\n" for line in old)
-  (study / "mlp/mamdr" / record.METRICS).write_text(text)
+  (study / "mlp/mamdr" / files.METRICS).write_text(text)
   result = report.read(study / "mlp" / "mamdr")
   assert [run["passes"] for run in result["runs"]] == [20.0, 16.0]  # (10+20+30)/3, (11+21)/2
 

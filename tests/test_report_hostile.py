@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from made_results import ROOT, a_result, a_run, save
 
-from mamdr_jax import record, report
+from mamdr_jax import files, report
 from mamdr_jax.report import canvas
 
 NAMES = (
@@ -90,7 +90,7 @@ def test_many_domains_are_drawn_as_quantiles(tmp_path):
 
 @pytest.mark.parametrize(("key", "value"), [("alpha", None), ("gamma", float("nan"))])
 def test_rates_that_are_no_numbers_are_named_and_left_out(study, key, value, tmp_path):
-  path = study / "mlp" / "mamdr" / record.RESULT
+  path = study / "mlp" / "mamdr" / files.RESULT
   result = json.loads(path.read_text())
   result["runs"][1][key] = value
   path.write_text(json.dumps(result))

@@ -7,7 +7,7 @@ import pytest
 from made_results import a_result, a_run, read_all, rows_of
 from scipy import stats
 
-from mamdr_jax import record, report
+from mamdr_jax import files, report
 from mamdr_jax.report import significance
 
 
@@ -110,10 +110,10 @@ def test_nothing_differs_and_nothing_is_paired():
 def test_first_is_mamdr_or_what_is_asked_for(study):
   """DN is second on validation, and alternate on test."""
   for seed, auc in ((0, (0.74, 0.64, 0.79)), (1, (0.74, 0.64, 0.79))):
-    path = study / "mlp" / "domain_negotiation" / record.RESULT
+    path = study / "mlp" / "domain_negotiation" / files.RESULT
     result = json.loads(path.read_text())
     result["runs"][seed]["valid"] = a_run(auc)["valid"]
-    record.write_json(path, result)
+    files.write_json(path, result)
   cells = report.choose(read_all(study))
   _, *rows = rows_of(significance.paired_table(cells))
   assert [row[:3] for row in rows] == [

@@ -2,15 +2,14 @@
 
 import csv
 import importlib.util
-import json
 from pathlib import Path
 
-import handmade
-import numpy as np
 import pytest
+from handmade import timeless
 from test_experiment import tiny
 
-from mamdr_jax import configure, experiment, record, resume, study
+from mamdr_jax import configure, experiment, study
+from mamdr_jax.workdir.identity import grid
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,17 +23,6 @@ def config_of(path, argument=""):
 
 def paper(argument):
   return config_of(ROOT / "configs" / "paper.py", argument)
-
-
-def lines(workdir):
-  return [json.loads(line) for line in (workdir / record.METRICS).read_text().splitlines()]
-
-
-def timeless(value):
-  """A result or its parts without what the clock said."""
-  if isinstance(value, dict):
-    return {k: timeless(v) for k, v in value.items() if k != "seconds"}
-  return [timeless(v) for v in value] if isinstance(value, list) else value
 
 
 def test_cases_are_the_product_of_what_is_swept_over():
@@ -90,15 +78,15 @@ def test_a_study_runs_each_case_once(tmp_path, monkeypatch):
   assert study.run(config, tmp_path) == both
   with pytest.raises(ValueError, match="no case matches 'x'; there are method"):
     study.run(config, tmp_path, only="x")
-  with pytest.raises(ValueError, match="holds another experiment"):
-    study.run(tiny("alternate", **{"sweep.over": over, "epochs": 2}), tmp_path)
+  with pytest.raises(ValueError, match="holds another study"):
+    study.run(tiny("alternate", **{"sweep.over": over, "batch_size": 8}), tmp_path)
 
 
 @pytest.mark.parametrize("scale", ["small", "full"])
 @pytest.mark.parametrize("name", ["table5", "table6", "table10"])
 def test_the_papers_studies_give_every_method_the_same_trials(name, scale):
   made = study.cases(paper(f"{name},synthetic-taobao10,{scale}"))
-  trials = {len(experiment.grid(config)) for config in made.values()}
+  trials = {len(grid(config)) for config in made.values()}
   assert len(trials) == 1
   assert len(made) == {"table5": 20, "table6": 4, "table10": 42 if scale == "small" else 140}[name]
 
@@ -110,12 +98,12 @@ def test_the_ablation_gives_every_method_the_same_trials(data, trials):
   path, numbers = ROOT / "configs" / "ablation.py", {}
   for name, case in study.cases(config_of(path, f"{data},tune")).items():
     method = name.split("/")[0]
-    numbers[method] = numbers.get(method, 0) + len(experiment.grid(case))
+    numbers[method] = numbers.get(method, 0) + len(grid(case))
   assert numbers == dict.fromkeys(
     ("alternate", "domain_negotiation", "domain_regularization", "mamdr"), trials
   )
   for case in study.cases(config_of(path, f"{data},final")).values():
-    assert [point["seed"] for point in experiment.grid(case)] == [0, 1, 2, 3, 4]
+    assert [point["seed"] for point in grid(case)] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("data", ["amazon-small", "taobao-10", "synthetic-taobao30", "table"])
@@ -136,88 +124,3 @@ def test_every_config_stands_without_an_argument_and_is_locked(path):
     assert (config.method.name, config.method.round_steps) == ("domain_negotiation", 1)
   if path.stem == "star_released":
     assert not (config.model.normalize or config.model.auxiliary or config.model.dropout)
-
-
-class Interrupted(Exception):
-  pass
-
-
-def interrupt(monkeypatch, after):
-  """Fails when `after` epochs have been written."""
-  append, seen = record.append_json, []
-
-  def appending(path, value):
-    append(path, value)
-    seen.append(1)
-    if len(seen) == after:
-      raise Interrupted
-
-  monkeypatch.setattr(record, "append_json", appending)
-
-
-@pytest.mark.parametrize(
-  ("method", "lanes", "after", "trained"),
-  [
-    ("mamdr", 1, (2, 3), 6 + 2),  # within the first run; then at the end of the first
-    ("mamdr", 2, (2,), 3 + 1),
-    ("alternate+finetune", 1, (5,), 12 + 1),  # while the first run is tuned
-  ],
-)
-def test_what_was_interrupted_goes_on_to_the_same_end(
-  method, lanes, after, trained, tmp_path, monkeypatch
-):
-  config = tiny(method, **{"sweep.seed": (0, 1), "lanes": lanes, "checkpoint_seconds": 0.0})
-  config.patience = 3
-  whole = experiment.run(config, tmp_path / "whole")
-  append, written = record.append_json, []
-  for number in after:
-    with monkeypatch.context() as patch, pytest.raises(Interrupted):
-      interrupt(patch, number)
-      experiment.run(config, tmp_path / "run")
-    written += lines(tmp_path / "run")[-number:]
-  monkeypatch.setattr(record, "append_json", lambda *x: (append(*x), written.append(x)))
-  assert timeless(experiment.run(config, tmp_path / "run")) == timeless(whole)
-  assert timeless(lines(tmp_path / "run")) == timeless(lines(tmp_path / "whole"))
-  assert len(written) <= trained
-  left = {path.name for path in (tmp_path / "run").iterdir()}
-  assert left == {path.name for path in (tmp_path / "whole").iterdir()}
-  best = [np.load(tmp_path / name / record.STATE) for name in ("run", "whole")]
-  handmade.assert_trees_equal(*({name: file[name] for name in file.files} for file in best))
-
-
-def test_a_group_that_had_ended_in_part_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
-  config = tiny("alternate", **{"sweep.seed": (0, 1, 2), "lanes": 3, "checkpoint_seconds": 0.0})
-  whole = experiment.run(config, tmp_path / "whole")
-  finish = resume.finish_run
-  append, written, kept = record.append_json, [], []
-
-  def finishing(workdir, run, *results):
-    if run == 1:
-      raise Interrupted
-    finish(workdir, run, *results)
-
-  with monkeypatch.context() as patch, pytest.raises(Interrupted):
-    patch.setattr(resume, "finish_run", finishing)
-    experiment.run(config, tmp_path / "run")
-  assert list(resume.finished_runs(tmp_path / "run")) == [0]
-  monkeypatch.setattr(resume, "finish_run", lambda *x: (finish(*x), kept.append(x[1])))
-  monkeypatch.setattr(record, "append_json", lambda *x: (append(*x), written.append(x)))
-  assert timeless(experiment.run(config, tmp_path / "run")) == timeless(whole)
-  assert timeless(lines(tmp_path / "run")) == timeless(lines(tmp_path / "whole"))
-  assert (kept, written) == ([1, 2], [])
-
-
-def test_runs_that_ended_are_not_trained_again(tmp_path, monkeypatch):
-  config = tiny("alternate", **{"sweep.seed": (0, 1, 2), "epochs": 2})
-  with monkeypatch.context() as patch, pytest.raises(Interrupted):
-    interrupt(patch, 5)
-    experiment.run(config, tmp_path)
-  assert list(resume.finished_runs(tmp_path)) == [0, 1]
-  trained = []
-  append = record.append_json
-  monkeypatch.setattr(
-    record, "append_json", lambda path, value: (append(path, value), trained.extend(value["run"]))
-  )
-  result = experiment.run(config, tmp_path)
-  assert trained == [2, 2]
-  assert [run["seed"] for run in result["runs"]] == [0, 1, 2]

@@ -9,9 +9,12 @@ import pytest
 
 from mamdr_jax import tree
 from mamdr_jax.core import Hparams, Method
+from mamdr_jax.evaluate import score
 from mamdr_jax.methods import METHODS
 from mamdr_jax.metrics import summary
-from mamdr_jax.train import fit, rung, score
+from mamdr_jax.objective import Objective
+from mamdr_jax.train import Setup, fit
+from mamdr_jax.train.fit import rung
 
 ALPHA = [0.05, 0.3, 0.8, 0.3]
 GAMMA = [0.9, 0.5, 0.1, 0.0]  # the last run is the second with another γ
@@ -32,17 +35,23 @@ def mamdr():
   return METHODS["mamdr"](loss=handmade.loss, inner=optax.sgd, k=1, visit_steps=1)
 
 
-def fitted(train, valid, keys, hparams, **options):
-  """The runs after four epochs, and what `on_epoch` was told."""
-  told = []
-  run = fit(
-    keys, hparams, mamdr(), handmade.init, handmade.predict, train, valid,
-    epochs=4,
-    patience=4,
-    on_epoch=lambda epoch, infos: told.append((epoch, infos)),
+def fit_all(method, keys, hparams, train, valid, *, init=handmade.init, predict=handmade.predict,
+            epochs=4, patience=4, reshuffled=True, **options):  # fmt: skip
+  """All runs of `fit` in one, leaves [R, ...], and the (number, info) of every epoch."""
+  told, goal = [], Objective(init, handmade.loss, predict)
+  groups = fit(
+    Setup(goal, method, patience, reshuffled), keys, hparams, train, valid,
+    epochs=epochs,
+    on_epoch=lambda epoch: told.append((epoch.number, epoch.info)),
     **options,
   )  # fmt: skip
-  return run, told
+  runs = [group.runs for group in groups]
+  return jax.tree.map(lambda *xs: np.concatenate(xs), *runs), told
+
+
+def fitted(train, valid, keys, hparams, **options):
+  """The runs of MAMDR after four epochs, and what `on_epoch` was told."""
+  return fit_all(mamdr(), keys, hparams, train, valid, **options)
 
 
 def by_run(told):
@@ -137,6 +146,13 @@ BEST = {"falls": 2, "falls later": 3, "stands still": 1, "diverges": 2, "recover
 COMPUTED = {1: sum(LAST.get(name, 6) for name in CURVES), 4: 12 + 15, 6: 4 * 6 + 3 + 2}
 
 
+# A model whose only parameter says how well it ranks.
+RANKED = {
+  "init": lambda key, batch: {"epochs": jnp.int32(0), "quality": jnp.float32(0.0)},
+  "predict": lambda params, batch: batch.dense["noise"] + 4.0 * params["quality"] * batch.label,
+}
+
+
 @pytest.mark.parametrize("lanes", COMPUTED)
 def test_a_run_stops_when_its_patience_is_over_and_keeps_its_best_state(train, lanes):
   curves, computed = jnp.array(list(CURVES.values())), []
@@ -151,19 +167,9 @@ def test_a_run_stops_when_its_patience_is_over_and_keeps_its_best_state(train, l
   )
   noise = jax.random.normal(jax.random.key(0), train.batch.label.shape)
   valid = train._replace(batch=train.batch._replace(dense={"noise": noise}))
-  told = []
-  runs = fit(
-    jax.random.split(jax.random.key(0), 6),
-    sweep(range(6)),
-    method,
-    lambda key, batch: {"epochs": jnp.int32(0), "quality": jnp.float32(0.0)},
-    lambda params, batch: batch.dense["noise"] + 4.0 * params["quality"] * batch.label,
-    train,
-    valid,
-    epochs=6,
-    patience=2,
-    lanes=lanes,
-    on_epoch=lambda epoch, infos: told.append((epoch, infos)),
+  keys = jax.random.split(jax.random.key(0), 6)
+  runs, told = fit_all(
+    method, keys, sweep(range(6)), train, valid, **RANKED, epochs=6, patience=2, lanes=lanes
   )
   last = np.array([LAST.get(name, 6) for name in CURVES])
   best = np.array([BEST.get(name, 6) for name in CURVES])
@@ -193,13 +199,13 @@ def test_few_sizes_occur_as_runs_stop():
   )
 
 
-def follow(curves, begun_at=0):
+def along(curves, begun_at=0):
   """An epoch that takes the quality of a model, or that of each domain's, along its curve."""
 
   def epoch(key, state, data, hparams):
     number = state["epochs"] + 1
-    along = jnp.array(curves)[jnp.arange(len(curves)), number - 1 - begun_at]
-    return {"epochs": number, "quality": along.reshape(number.shape)}, {}
+    quality = jnp.array(curves)[jnp.arange(len(curves)), number - 1 - begun_at]
+    return {"epochs": number, "quality": quality.reshape(number.shape)}, {}
 
   return epoch
 
@@ -217,12 +223,10 @@ APART = {
 def test_domains_trained_apart_stop_apart(case, lanes):
   after, last, best, epochs = APART[case]
   curves = [CURVES[name] for name in DOMAINS]
-  base = Method(
-    lambda key, params, num_domains: params, follow([BASE]), lambda state, domain: state
-  )
+  base = Method(lambda key, params, num_domains: params, along([BASE]), lambda state, domain: state)
   method = Method(
     lambda key, params, num_domains: tree.tile(params, num_domains),
-    follow(curves, 2 * after),
+    along(curves, 2 * after),
     tree.take,
     apart=True,
     base=base if after else None,
@@ -230,16 +234,9 @@ def test_domains_trained_apart_stop_apart(case, lanes):
   data = handmade.batches((60,) * 4)
   noise = jax.random.normal(jax.random.key(0), data.batch.label.shape)
   data = data._replace(batch=data.batch._replace(dense={"noise": noise}))
-  told = []
-  runs = fit(
-    keys()[:2], sweep([0.1, 0.2]), method,
-    lambda key, batch: {"epochs": jnp.int32(0), "quality": jnp.float32(0.0)},
-    lambda params, batch: batch.dense["noise"] + 4.0 * params["quality"] * batch.label,
-    data, data,
-    epochs=6,
-    patience=2,
-    lanes=lanes,
-    on_epoch=lambda epoch, infos: told.append((epoch, infos)),
+  runs, told = fit_all(
+    method, keys()[:2], sweep([0.1, 0.2]), data, data,
+    **RANKED, epochs=6, patience=2, lanes=lanes,
   )  # fmt: skip
   np.testing.assert_array_equal(runs.state["epochs"], [last, last])
   np.testing.assert_array_equal(runs.best_epoch, [best, best])
@@ -255,15 +252,10 @@ def test_rows_are_dealt_anew_every_epoch_if_asked(train, valid, reshuffled):
   def epoch(key, state, data, hparams):
     return state, {"label": data.batch.label, "weight": data.batch.weight}
 
-  told = []
-  fit(
-    keys()[:1], sweep([0.1]), Method(lambda key, params, num_domains: params, epoch, lambda s, d: s),
-    handmade.init, handmade.predict, train, valid,
-    epochs=3,
-    patience=3,
-    reshuffled=reshuffled,
-    on_epoch=lambda epoch, infos: told.append(infos),
-  )  # fmt: skip
+  method = Method(lambda key, params, num_domains: params, epoch, lambda state, domain: state)
+  options = {"epochs": 3, "reshuffled": reshuffled}
+  _, told = fit_all(method, keys()[:1], sweep([0.1]), train, valid, **options)
+  told = [infos for _, infos in told]
   labels = [infos["label"][0] for infos in told] + [train.batch.label]
   same = [np.array_equal(labels[a], labels[b]) for a in range(4) for b in range(a)]
   assert not any(same) if reshuffled else all(same)
@@ -290,12 +282,38 @@ def test_mamdr_beats_alternate_where_domains_oppose_each_other():
   best = {}
   for name, options in (("alternate", {}), ("mamdr", {"k": 1})):
     method = METHODS[name](loss=handmade.loss, inner=optax.sgd, **options)
-    runs = fit(
-      keys()[:2], hparams, method, init, handmade.predict, train, valid,
-      epochs=20,
-      patience=20,
-    )  # fmt: skip
+    runs, _ = fit_all(method, keys()[:2], hparams, train, valid, init=init, epochs=20, patience=20)
     best[name] = np.asarray(runs.best_auc)
   # One ranking for all has a mean of at most 2/3: the second domain's AUC is 1 less another's.
   assert best["alternate"].max() <= 2 / 3 + 1e-6
   assert best["mamdr"].min() > best["alternate"].max() + 0.15
+
+
+def test_runs_that_are_tuned_side_by_side_are_numbered_each_by_itself(train):
+  """Bases of one run and of three epochs: the epochs that follow count on from each."""
+  bases = {0.0: [0.5, 0.4, 0.3, 0.2, 0.1], 1.0: [0.1, 0.2, 0.5, 0.4, 0.3]}
+  base = Method(
+    init=lambda key, params, num_domains: params | {"curve": jnp.float32(0)},
+    epoch=lambda key, state, data, hparams: (
+      state
+      | {
+        "epochs": state["epochs"] + 1,
+        "quality": jnp.array(list(bases.values()))[hparams.alpha.astype(int), state["epochs"]],
+      },
+      {},
+    ),
+    params=lambda state, domain: state,
+  )
+  method = Method(
+    lambda key, params, num_domains: tree.tile(params, num_domains),
+    lambda key, state, data, hparams: (state | {"epochs": state["epochs"] + 1}, {}),
+    tree.take, apart=True, base=base,
+  )  # fmt: skip
+  noise = jax.random.normal(jax.random.key(0), train.batch.label.shape)
+  data = train._replace(batch=train.batch._replace(dense={"noise": noise}))
+  runs, told = fit_all(
+    method, keys()[:2], sweep([0.0, 1.0]), data, data, **RANKED, epochs=5, patience=2, lanes=2
+  )
+  np.testing.assert_array_equal(runs.epochs, [3 + 2, 5 + 2])
+  for r, epochs in by_run(told).items():
+    assert [epoch for epoch, _ in epochs] == list(range(1, runs.epochs[r] + 1))

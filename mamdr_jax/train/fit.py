@@ -71,7 +71,7 @@ def fit(
   on_epoch: Callable[[Epoch], None] = lambda epoch: None,
   ended: Collection[int] = (),
   resumed: Sequence[Resumed] = (),
-) -> Iterator[tuple[np.ndarray, Run]]:
+) -> Iterator[Group]:
   """Trains R runs, each until its mean validation AUC has not risen for `setup.patience` epochs.
 
   A method that trains domains apart has each stopped, and its best kept, by its own AUC. The base
@@ -93,7 +93,7 @@ def fit(
     resumed: groups that go on, before new ones begin.
 
   Yields:
-    Each group once all of it has stopped: the indices of its runs, and the runs in NumPy.
+    Each group once all of it has stopped, its runs in NumPy.
   """
   phases = [m for m in (setup.method.base, setup.method) if m is not None]
   abreast = max([lanes, *(some.index.size for some in resumed)]) > 1
@@ -128,7 +128,7 @@ def fit(
     group = train_phase(start())
     if group.phase + 1 < len(phases):
       group = train_phase(tuned(group))
-    yield group.index, group.runs
+    yield group
 
 
 def compiled(setup: Setup, abreast: bool, probe: Probe | None, num_domains: int) -> Programs:

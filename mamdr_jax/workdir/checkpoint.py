@@ -32,7 +32,7 @@ class Saved(NamedTuple):
 
 
 def finish_run(workdir: Path, run: int, result: Mapping, best, last: Run | None) -> None:
-  """Keeps the result and the best state of a run that has ended; `last` if it might have gone on."""
+  """Keeps the result and best state of a run that has ended, and its `last` if it could go on."""
   save_tree(_of_run(workdir, run, BEST), best)
   if last is not None:
     save_tree(_of_run(workdir, run, LAST), last)

@@ -17,7 +17,7 @@ from mamdr_jax.files import CONFIG, CSV, CURVES, GROUP, IDS, METRICS, RESULT, RU
 from mamdr_jax.workdir import checkpoint
 from mamdr_jax.workdir.lock import locked
 
-ALL = (CONFIG, METRICS, RESULT, RUNS, IDS, GROUP, CSV, CURVES)
+ALL = (METRICS, RESULT, RUNS, IDS, GROUP, CSV, CURVES, CONFIG)  # the last says whose they are
 
 
 class Begun(NamedTuple):
@@ -78,15 +78,15 @@ def begin(workdir: Path, config: Mapping, dataset: Dataset, overwrite: bool = Fa
     clear(workdir)
     there = None
   files.clear_parts(workdir)
-  (workdir / RUNS).mkdir(parents=True, exist_ok=True)
-  files.clear_parts(workdir / RUNS)
   if there:
     say_differences(workdir, there, wanted)
     wanted |= grown(workdir, there, wanted)
-  if not there or not (workdir / IDS).exists():
-    checkpoint.write_ids(workdir, dataset)
   if there != wanted:
     files.write_json(workdir / CONFIG, wanted)
+  (workdir / RUNS).mkdir(exist_ok=True)
+  files.clear_parts(workdir / RUNS)
+  if not (workdir / IDS).exists():
+    checkpoint.write_ids(workdir, dataset)
   if (workdir / RESULT).exists():
     return Begun(wanted["points"], {}, whole=True)
   finished = checkpoint.finished_runs(workdir, len(wanted["points"]))

@@ -1,0 +1,109 @@
+"""Experiments that are interrupted and go on: the outcome is that of one go."""
+
+import json
+
+import handmade
+import pytest
+from handmade import timeless
+from test_experiment import tiny
+
+from mamdr_jax import experiment, files
+from mamdr_jax.workdir import checkpoint
+
+
+def lines(workdir):
+  text = (workdir / files.METRICS).read_text()
+  return [{k: v for k, v in json.loads(line).items() if k != "crc"} for line in text.splitlines()]
+
+
+def assert_same_states(workdir, other):
+  """The best states of all runs are equal bit by bit."""
+  names = sorted(path.name for path in (workdir / files.RUNS).glob("????.npz"))
+  assert names and names == sorted(p.name for p in (other / files.RUNS).glob("????.npz"))
+  for name in names:
+    both = (files.read_arrays(folder / files.RUNS / name) for folder in (workdir, other))
+    handmade.assert_trees_equal(*both)
+
+
+class Interrupted(Exception):
+  pass
+
+
+def interrupt(monkeypatch, after):
+  """Fails when `after` epochs have been written."""
+  append, seen = files.append_line, []
+
+  def appending(path, value):
+    append(path, value)
+    seen.append(1)
+    if len(seen) == after:
+      raise Interrupted
+
+  monkeypatch.setattr(files, "append_line", appending)
+
+
+@pytest.mark.parametrize(
+  ("method", "lanes", "after", "trained"),
+  [
+    ("mamdr", 1, (2, 3), 6 + 2),  # within the first run; then at the end of the first
+    ("mamdr", 2, (2,), 3 + 1),
+    ("alternate+finetune", 1, (5,), 12 + 1),  # while the first run is tuned
+  ],
+)
+def test_what_was_interrupted_goes_on_to_the_same_end(
+  method, lanes, after, trained, tmp_path, monkeypatch
+):
+  config = tiny(method, **{"sweep.seed": (0, 1), "lanes": lanes, "checkpoint_seconds": 0.0})
+  config.patience = 3
+  whole = experiment.run(config, tmp_path / "whole")
+  append, written = files.append_line, []
+  for number in after:
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+      interrupt(patch, number)
+      experiment.run(config, tmp_path / "run")
+    written += lines(tmp_path / "run")[-number:]
+  monkeypatch.setattr(files, "append_line", lambda *x: (append(*x), written.append(x)))
+  assert timeless(experiment.run(config, tmp_path / "run")) == timeless(whole)
+  assert timeless(lines(tmp_path / "run")) == timeless(lines(tmp_path / "whole"))
+  assert len(written) <= trained
+  left = {path.name for path in (tmp_path / "run").iterdir()}
+  assert left == {path.name for path in (tmp_path / "whole").iterdir()}
+  assert_same_states(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_group_that_had_ended_in_part_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
+  config = tiny("alternate", **{"sweep.seed": (0, 1, 2), "lanes": 3, "checkpoint_seconds": 0.0})
+  whole = experiment.run(config, tmp_path / "whole")
+  finish = checkpoint.finish_run
+  append, written, kept = files.append_line, [], []
+
+  def finishing(workdir, run, *results):
+    if run == 1:
+      raise Interrupted
+    finish(workdir, run, *results)
+
+  with monkeypatch.context() as patch, pytest.raises(Interrupted):
+    patch.setattr(checkpoint, "finish_run", finishing)
+    experiment.run(config, tmp_path / "run")
+  assert list(checkpoint.finished_runs(tmp_path / "run", 3)) == [0]
+  monkeypatch.setattr(checkpoint, "finish_run", lambda *x: (finish(*x), kept.append(x[1])))
+  monkeypatch.setattr(files, "append_line", lambda *x: (append(*x), written.append(x)))
+  assert timeless(experiment.run(config, tmp_path / "run")) == timeless(whole)
+  assert timeless(lines(tmp_path / "run")) == timeless(lines(tmp_path / "whole"))
+  assert (kept, written) == ([1, 2], [])
+
+
+def test_runs_that_ended_are_not_trained_again(tmp_path, monkeypatch):
+  config = tiny("alternate", **{"sweep.seed": (0, 1, 2), "epochs": 2})
+  with monkeypatch.context() as patch, pytest.raises(Interrupted):
+    interrupt(patch, 5)
+    experiment.run(config, tmp_path)
+  assert list(checkpoint.finished_runs(tmp_path, 3)) == [0, 1]
+  trained = []
+  append = files.append_line
+  monkeypatch.setattr(
+    files, "append_line", lambda path, value: (append(path, value), trained.extend(value["run"]))
+  )
+  result = experiment.run(config, tmp_path)
+  assert trained == [2, 2]
+  assert [run["seed"] for run in result["runs"]] == [0, 1, 2]

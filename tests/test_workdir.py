@@ -1,0 +1,295 @@
+"""A folder and the experiment in it: whose it is, whether it is whole, and how it grows."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+from handmade import timeless
+from test_experiment import tiny
+from test_resume import assert_same_states, lines
+
+from mamdr_jax import configure, data, experiment, files, study
+from mamdr_jax.workdir import identity
+from mamdr_jax.workdir.checkpoint import of_runs
+from mamdr_jax.workdir.lock import locked
+
+SPLIT = ["train"] * 60 + ["valid"] * 30 + ["test"] * 30
+
+
+def table(path, seed=0, order=None):
+  """A CSV of clicks with a given split, and the config that reads it."""
+  rng = np.random.default_rng(seed)
+  rows = [
+    f"u{pair % 12},i{pair // 12},{'ab'[n % 2]},{int(rng.random() < 0.5)},{s}"
+    for n, (pair, s) in enumerate(zip(rng.permutation(120), SPLIT, strict=True))
+  ]
+  if order is not None:
+    rows = [rows[i] for i in np.random.default_rng(order).permutation(len(rows))]
+  path.write_text("\n".join(["user,item,domain,label,split", *rows]) + "\n")
+  config = tiny("alternate", epochs=2)
+  config = configure.vary(config, {"data.name": "table"})
+  config.data.update(path=str(path), label="label", split="split")
+  return config
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+  """A finished experiment on a table: (workdir, config, result)."""
+  folder = tmp_path_factory.mktemp("table")
+  config = table(folder / "clicks.csv")
+  return folder / "run", config, experiment.run(config, folder / "run")
+
+
+def copied(trained, tmp_path):
+  workdir, config, result = trained
+  shutil.copytree(workdir, tmp_path / "run")
+  return tmp_path / "run", config, result
+
+
+def test_other_rows_under_the_same_path_are_another_experiment(tmp_path):
+  config = table(tmp_path / "clicks.csv")
+  experiment.run(config, tmp_path / "run")
+  table(tmp_path / "clicks.csv", seed=1)
+  with pytest.raises(ValueError, match="holds this experiment on other data"):
+    experiment.run(config, tmp_path / "run")
+
+
+def test_what_changes_no_result_does_not_hinder_going_on(trained, tmp_path, capsys):
+  workdir, config, result = copied(trained, tmp_path)
+  shutil.copy(config.data.path, tmp_path / "elsewhere.csv")
+  moved = config.copy_and_resolve_references()
+  moved.update(lanes=2, checkpoint_seconds=1.0, probe_every=7)
+  moved.data.update(path=str(tmp_path / "elsewhere.csv"), cache=str(tmp_path / "cache"))
+  assert experiment.run(moved, workdir) == result
+  assert "nothing was run" in capsys.readouterr().err
+
+
+def test_another_version_of_the_code_is_said(trained, tmp_path, monkeypatch, capsys):
+  workdir, config, result = copied(trained, tmp_path)
+  monkeypatch.setattr(identity.machine, "code", lambda: "another")
+  assert experiment.run(config, workdir) == result
+  assert "by another version of the code" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_ids_travel_with_the_state(trained, tmp_path, order):
+  """The rows in another order number users and items otherwise; a state is read all the same."""
+  workdir, config, result = copied(trained, tmp_path)
+  config = table(tmp_path / "shuffled.csv", order=order)
+  shuffled = experiment.read_data(config)
+  first = experiment.read_data(trained[1])
+  assert not np.array_equal(shuffled.vocab["user"], first.vocab["user"])
+  loaded, state = experiment.load(workdir, dataset=shuffled)
+  test, train = (data.pack(loaded.dataset, split, 16) for split in ("test", "train"))
+  found = experiment.measure(loaded.objective, loaded.method, state, train, test)
+  expected = result["runs"][0]["test"]
+  np.testing.assert_allclose(found["mean_auc"], expected["mean_auc"], rtol=1e-6)
+  np.testing.assert_allclose(found["log_loss"], expected["log_loss"], rtol=1e-5)
+  assert loaded.dataset.domains == first.domains
+
+
+def test_ids_that_training_never_saw_are_counted(trained, tmp_path):
+  config = table(tmp_path / "more.csv")
+  text = (tmp_path / "more.csv").read_text().replace("u3,", "newcomer,")
+  (tmp_path / "more.csv").write_text(text)
+  with pytest.raises(ValueError, match="1 users of the data are new since training, 'newcomer'"):
+    experiment.load(trained[0], dataset=experiment.read_data(config))
+
+
+def test_a_strangers_workdir_says_no_paths(trained):
+  with pytest.raises(ValueError, match=r"config.json names files \(data.path\): give the data set"):
+    experiment.load(trained[0])
+  experiment.load(trained[0], trust=True)
+
+
+@pytest.mark.parametrize(
+  "text", ["{", "[1]", "3", "null", '{"config": 3}', "[" * 100_000, '{"a": ' + "9" * 5000 + "}"]
+)
+def test_a_malformed_config_is_one_sentence(trained, tmp_path, text):
+  workdir, config, _ = copied(trained, tmp_path)
+  (workdir / files.CONFIG).write_text(text)
+  for call in (lambda: experiment.load(workdir), lambda: experiment.run(config, workdir)):
+    with pytest.raises(ValueError, match=r"config.json") as caught:
+      call()
+    assert len(str(caught.value).splitlines()) == 1 and len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("name", [files.RESULT, files.METRICS, files.RUNS])
+def test_files_of_somebody_else_stay(tmp_path, name):
+  (tmp_path / "run").mkdir()
+  (tmp_path / "run" / name).write_text("precious")
+  with pytest.raises(ValueError, match=f"has {name} and no config.json"):
+    experiment.run(tiny(), tmp_path / "run")
+  assert (tmp_path / "run" / name).read_text() == "precious"
+
+
+def test_a_second_process_says_so_and_stops(tmp_path):
+  for overwrite in (False, True):
+    with locked(tmp_path / "run"), pytest.raises(ValueError, match="another process is at work in"):
+      experiment.run(tiny("alternate", epochs=1), tmp_path / "run", overwrite)
+  assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_what_lacks_of_a_finished_run_is_made(trained, tmp_path, monkeypatch, capsys):
+  workdir, config, result = copied(trained, tmp_path)
+  for name in (files.CSV, files.CURVES):
+    (workdir / name).unlink()
+  with monkeypatch.context() as patch:
+    patch.setattr(experiment.report, "learning_curves", lambda workdir: 1 / 0)
+    assert experiment.run(config, workdir) == result
+  assert "auc.png was not made (ZeroDivisionError" in capsys.readouterr().err
+  assert (workdir / files.CSV).exists() and not (workdir / files.CURVES).exists()
+  experiment.run(config, workdir)
+  assert (workdir / files.CURVES).exists()
+
+
+def test_overwriting_a_study_leaves_no_case_of_the_old_one(tmp_path):
+  over = lambda *ks: tiny("mamdr", epochs=1, **{"sweep.over": (("method.k", ks),)})
+  study.run(over(1, 2), tmp_path)
+  old = over(1)
+  old.batch_size = 8
+  with pytest.raises(ValueError, match="holds another study"):
+    study.run(old, tmp_path)
+  (tmp_path / "notes.txt").write_text("mine")
+  study.run(old, tmp_path, overwrite=True)
+  left = sorted(path.name for path in tmp_path.iterdir())
+  assert left == ["config.json", "method.k=1", "notes.txt", "runs.csv"]
+  experiment.run(tiny("alternate", epochs=1), tmp_path, overwrite=True)
+  assert not (tmp_path / "method.k=1").exists() and (tmp_path / files.RESULT).exists()
+
+
+@pytest.mark.parametrize("name", ["../../x", "/tmp/x", "a/../../b", "runs", "a\0b"])
+def test_names_of_cases_do_not_leave_the_workdir(name, tmp_path):
+  with pytest.raises(ValueError, match="is no name of a folder below the workdir"):
+    study.cases(tiny(**{"cases": ((name, ()),)}))
+
+
+GROWN = {
+  "more seeds": ({"sweep.seed": (0, 1)}, {"sweep.seed": (0, 1, 2)}, 3),
+  "more rates": ({"sweep.alpha": (0.1,)}, {"sweep.alpha": (0.1, 0.01)}, 3),
+  "more epochs": ({"epochs": 2}, {"epochs": 5}, 3),
+  "more patience": ({"patience": 1}, {"patience": 9}, None),
+}
+
+
+@pytest.mark.parametrize("case", GROWN)
+def test_what_a_finished_experiment_grows_by_is_trained(case, tmp_path, monkeypatch):
+  before, after, num_epochs = GROWN[case]
+  made = lambda changes: tiny("alternate", **({"epochs": 3, "alpha": 0.05} | changes))
+  experiment.run(made(before), tmp_path / "run")
+  append, written = files.append_line, []
+  monkeypatch.setattr(files, "append_line", lambda *x: (append(*x), written.append(x)))
+  grown = experiment.run(made(after), tmp_path / "run")
+  assert num_epochs is None or len(written) == num_epochs
+  whole = experiment.run(made(after), tmp_path / "whole")
+  assert timeless(grown["runs"]) == timeless(whole["runs"])
+  assert timeless(lines(tmp_path / "run")) == timeless(lines(tmp_path / "whole"))
+  assert_same_states(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_run_that_the_config_lacks_is_named(tmp_path):
+  experiment.run(tiny("alternate", epochs=1, **{"sweep.seed": (0, 1)}), tmp_path)
+  with pytest.raises(ValueError, match=r"has a run that this config lacks \(seed 1, alpha 0.001"):
+    experiment.run(tiny("alternate", epochs=1), tmp_path)
+
+
+class Killed(BaseException):
+  pass
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_a_kill_at_any_file_operation_costs_nothing(lanes, tmp_path, monkeypatch):
+  """Whenever it ends between two files, the next call comes to the end of one go."""
+  config = tiny("alternate", **{"sweep.seed": (0, 1, 2), "lanes": lanes, "epochs": 2})
+  config.checkpoint_seconds = 0.0 if lanes == 1 else 60.0
+  whole = experiment.run(config, tmp_path / "whole")
+  replace, done = os.replace, [0]
+
+  def replacing(*paths):
+    if done[0] == 0:
+      raise Killed
+    done[0] -= 1
+    replace(*paths)
+
+  for number in range(60):
+    workdir = tmp_path / f"run{number}"
+    with monkeypatch.context() as patch:
+      patch.setattr(os, "replace", replacing)
+      done[0] = number
+      try:
+        experiment.run(config, workdir)
+        ended = True
+      except Killed:
+        ended = False
+    result = experiment.run(config, workdir)
+    assert timeless(result) == timeless(whole)
+    assert in_order(workdir) == in_order(tmp_path / "whole")
+    assert_same_states(workdir, tmp_path / "whole")
+    names = {path.name for path in workdir.rglob("*")}
+    assert names == {path.name for path in (tmp_path / "whole").rglob("*")}
+    if ended:
+      break
+  assert number > 9
+
+
+def in_order(workdir):
+  """The metrics of a workdir, one line for an epoch of a run, whatever order they came in."""
+  alone = [
+    of_runs(line, [r == run for r in line["run"]])
+    for line in timeless(lines(workdir))
+    for run in line["run"]
+  ]
+  return sorted(alone, key=lambda line: (line["run"], line["epoch"]))
+
+
+@pytest.mark.parametrize("damage", ["empty", "half", "flip"])
+@pytest.mark.parametrize("name", [files.GROUP, "runs/0000.npz", "runs/0000.json", files.METRICS])
+def test_a_damaged_file_is_said_and_trained_again(name, damage, tmp_path, monkeypatch, capsys):
+  config = tiny("alternate", **{"sweep.seed": (0, 1), "epochs": 2, "checkpoint_seconds": 0.0})
+  whole = experiment.run(config, tmp_path / "whole")
+  append, seen = files.append_line, []
+
+  def appending(path, value):
+    if len(seen) == 3:
+      raise Killed
+    append(path, value)
+    seen.append(value)
+
+  with monkeypatch.context() as patch, pytest.raises(Killed):
+    patch.setattr(files, "append_line", appending)
+    experiment.run(config, tmp_path / "run")
+  path = tmp_path / "run" / name
+  content = path.read_bytes()
+  at = len(content) // 3
+  flipped = content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :]
+  path.write_bytes({"empty": b"", "half": content[: len(content) // 2], "flip": flipped}[damage])
+  capsys.readouterr()
+  assert timeless(experiment.run(config, tmp_path / "run")) == timeless(whole)
+  said = capsys.readouterr().err
+  assert "again" in said or "damaged" in said or "is left" in said
+  assert in_order(tmp_path / "run") == in_order(tmp_path / "whole")
+  assert_same_states(tmp_path / "run", tmp_path / "whole")
+
+
+def test_files_aside_of_processes_that_have_ended_are_removed(tmp_path):
+  (tmp_path / "best.npz.999999999.part").write_text("")
+  (tmp_path / f"best.npz.{os.getppid()}.part").write_text("")
+  (tmp_path / "notes.part").write_text("")
+  files.clear_parts(tmp_path)
+  left = {path.name for path in tmp_path.iterdir()}
+  assert left == {f"best.npz.{os.getppid()}.part", "notes.part"}
+
+
+def test_a_full_disk_is_named(tmp_path):
+  if not os.path.exists("/dev/full"):
+    pytest.skip("this system has no /dev/full")
+  (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+  with pytest.raises(OSError, match=r"No space left on device: '.*metrics.jsonl'"):
+    files.append_line(tmp_path / "metrics.jsonl", {"epoch": 1})
+
+
+def test_a_file_that_unpacks_to_more_than_expected_is_refused(tmp_path):
+  np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros(10_000_000))
+  with pytest.raises(ValueError, match=r"bomb.npz is damaged.* unpacks to 80,000,\d+ bytes, where"):
+    files.read_arrays(tmp_path / "bomb.npz", most_bytes=1_000_000)
