@@ -8,9 +8,9 @@ import itertools
 import typing
 
 import ml_collections
-import optax
 from ml_collections import config_dict
 
+from mamdr_jax import optimizers
 from mamdr_jax.core import Optimizer
 from mamdr_jax.data import DATASETS
 from mamdr_jax.methods import METHODS
@@ -175,19 +175,8 @@ def choose(table: dict, what: str, name: str):
 
 
 def optimizer(section: ml_collections.ConfigDict) -> Optimizer:
-  """rate -> the optax optimizer of that name, with its options.
-
-  Raises:
-    ValueError: optax has no such optimizer, or it takes no such option.
-  """
-  constructor = getattr(optax, section.name, None)
-  if not callable(constructor) or not section.name.islower():
-    raise ValueError(f"unknown optimizer {section.name!r}; any of optax's will do, e.g. adam, sgd")
-  options = dict(section.options)
-  unknown = set(options) - set(inspect.signature(constructor).parameters)
-  if unknown:
-    raise ValueError(f"optax.{section.name} takes no option {sorted(unknown)[0]!r}")
-  return lambda rate: constructor(rate, **options)
+  """rate -> the optimizer that a section of a config names; see `optimizers.named`."""
+  return optimizers.named(section.name, section.options)
 
 
 def split(arg: str, defaults: tuple[str, ...]) -> list[str]:

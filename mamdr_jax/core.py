@@ -68,5 +68,7 @@ class Method(NamedTuple):
   # Whether domains are trained apart: the leaves of the state are [D, ...], entry d is what `init`
   # makes for one domain, and only d's data moves it. `fit` then stops each by its own AUC.
   apart: bool = False
+  # Which of `Hparams` it reads; a sweep over another would train equal runs, and is refused.
+  rates: tuple[str, ...] = ("alpha",)
   # Trained to its end before; entry d starts from what its best state serves d. Needs `apart`.
   base: "Method | None" = None

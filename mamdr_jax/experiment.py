@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from mamdr_jax import data, files, keys, machine, report, tree
+from mamdr_jax import check, data, files, keys, machine, report, tree
 from mamdr_jax.baselines import baselines, ceiling
 from mamdr_jax.configure import construct, optimizer
 from mamdr_jax.core import DomainBatches, Hparams, Method, Tree
@@ -86,11 +86,14 @@ def run(
     ValueError: something else is in the folder, or another process is at work there.
   """
   progress = Progress(config.epochs * (1 + ("+" in config.method.name)), len(identity.grid(config)))
+  check.values(config.to_dict())
+  optimizer(config.inner)
   workdir, dataset = Path(workdir), dataset or read_data(config)
 
   @functools.cache
   def prepared():
     experiment = build(config, progress.step if progress.on_terminal else None, dataset)
+    check.fits(config, experiment.method)
     splits = {split: pack(dataset, split, config.batch_size) for split in SPLITS}
     return experiment, splits, tree.size(shapes(experiment, splits["train"])[0])
 
@@ -106,7 +109,7 @@ def run(
       experiment, splits, num_parameters = prepared()
       train_runs(config, workdir, experiment, splits, begun, progress)
       result = files.plain(gather(config, workdir, dataset, len(begun.points)))
-      result["num_parameters"] = num_parameters
+      result |= {"num_parameters": num_parameters, "rates": list(experiment.method.rates)}
       (workdir / GROUP).unlink(missing_ok=True)
       files.write_json(workdir / RESULT, result)
     progress.close()

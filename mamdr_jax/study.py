@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ml_collections
 
-from mamdr_jax import experiment, files, keys, report
+from mamdr_jax import check, experiment, files, keys, report
 from mamdr_jax.configure import vary
 from mamdr_jax.files import CONFIG, CSV, RESULT
 from mamdr_jax.workdir import identity
@@ -62,6 +62,7 @@ def run(
   Raises:
     ValueError: no case matches, or another study is there.
   """
+  check.values(config.to_dict())
   every = cases(config)
   chosen = fnmatch.filter(every, only)
   if not chosen:

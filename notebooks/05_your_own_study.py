@@ -142,7 +142,7 @@ def running_mean(*, loss, inner) -> Method:
     info = {"loss": mean_loss, "passes": jnp.float32(order.size)}
     return RunningMean(params, mean, opt_state), info
 
-  return Method(init, epoch, params=lambda state, domain: state.mean)
+  return Method(init, epoch, lambda state, domain: state.mean, rates=("alpha", "beta"))
 
 
 methods.METHODS["running_mean"] = running_mean

@@ -54,6 +54,14 @@ def test_epoch_trains_and_stays_finite(made):
     assert not np.array_equal(x, y)
 
 
+def test_epoch_reads_the_rates_that_it_says_and_no_others(made):
+  epoch = lambda rates: made.method.epoch(jax.random.key(1), made.begin, made.train, rates)[0]
+  closed = jax.make_jaxpr(epoch)(handmade.rates()).jaxpr
+  used = {str(v) for equation in closed.eqns for v in equation.invars}
+  read = {n for n, v in zip(Hparams._fields, closed.invars, strict=True) if str(v) in used}
+  assert read == set(made.method.rates)
+
+
 def test_info_is_scalars(made):
   assert {x.shape for x in jax.tree.leaves(made.info)} == {()}
 

@@ -30,10 +30,12 @@ def test_mean_over_seeds_decides_between_rates():
   assert [setting[0]["alpha"] for setting in report.by_setting(a_result(runs))] == [2, 1]
 
 
-def test_diverged_is_chosen_only_where_nothing_else_is_left():
-  lost = a_run((0.9, 0.9), alpha=0.1, diverged=True)
+def test_a_run_that_diverged_counts_with_its_best_epoch_and_comes_last_if_it_had_none():
+  late = a_run((0.9, 0.9), alpha=0.1, diverged=True)
+  assert report.best_setting(a_result([late, a_run((0.6, 0.6), alpha=0.01)]))[0]["alpha"] == 0.1
+  lost = late | {"best_epoch": 0}
   assert report.best_setting(a_result([lost, a_run((0.6, 0.6), alpha=0.01)]))[0]["alpha"] == 0.01
-  without = a_run((None, 0.9), alpha=0.2, diverged=True)
+  without = a_run((None, 0.9), alpha=0.2, diverged=True) | {"best_epoch": 0}
   assert report.best_setting(a_result([without, lost]))[0]["alpha"] == 0.1
   results = {"lost": a_result([lost]), "kept": a_result([a_run((0.6, 0.6))], l2=0.1)}
   (cell,) = report.choose(results)

@@ -121,4 +121,4 @@ def domain_negotiation(
     del domain
     return state.params
 
-  return Method(init, epoch, params)
+  return Method(init, epoch, params, rates=("alpha", "beta"))

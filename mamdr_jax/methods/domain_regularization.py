@@ -154,4 +154,4 @@ def domain_regularization(
   def params(state, domain):
     return tree.add(shared.params(state.shared, domain), tree.take(state.specific, domain))
 
-  return Method(init, epoch, params)
+  return Method(init, epoch, params, rates=(*shared.rates, "gamma"))

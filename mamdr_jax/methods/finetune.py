@@ -25,7 +25,7 @@ def finetune(
     sparse: see `descend`.
   """
   tuned = separate(loss=loss, inner=lambda alpha: inner(finetune_rate * alpha), sparse=sparse)
-  return tuned._replace(base=base)
+  return tuned._replace(base=base, rates=base.rates)
 
 
 def finetuned(constructor: Callable[..., Method]) -> Callable[..., Method]:

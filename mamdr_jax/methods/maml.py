@@ -111,4 +111,4 @@ def maml(
     del domain
     return state.params
 
-  return Method(init, epoch, params)
+  return Method(init, epoch, params, rates=("alpha", "beta"))

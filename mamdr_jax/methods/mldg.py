@@ -91,4 +91,4 @@ def mldg(
     del domain
     return state.params
 
-  return Method(init, epoch, params)
+  return Method(init, epoch, params, rates=("alpha", "beta"))

@@ -45,7 +45,9 @@ Before ranks are told apart, Friedman's test asks whether there is any differenc
 F form of Iman and Davenport, over domains and over replicates, joined as min F′; over one replicate
 over domains alone. Only where its p is below 0.05 does the picture have Nemenyi's critical
 distance, which takes the domains as the blocks."""
-LOST = f"{DIVERGED} A run of it diverged; its setting is chosen only where no other is left."
+LOST = (
+  f"{DIVERGED} A run of it diverged, and counts with its best epoch, or comes last if it had none."
+)
 
 
 def write_report(

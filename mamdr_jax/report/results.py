@@ -8,8 +8,8 @@ RATES = ("alpha", "beta", "gamma")
 def by_setting(result: dict) -> list[list[dict]]:
   """The runs of a result, a list a setting of the rates: the best mean validation AUC first.
 
-  A setting of which a run has diverged comes after all of which none has, and one that ran on
-  fewer draws of the data before those on more comes after them: the means are of other data.
+  A setting that ran on fewer draws of the data than another comes after it: the means are of other
+  data.
   """
   settings = {}
   for run in result["runs"]:
@@ -33,9 +33,14 @@ def draw(run: dict) -> tuple:
 
 
 def standing(runs: list[dict]) -> tuple[bool, float]:
-  """What runs of one setting are chosen by, the larger the better."""
+  """What runs of one setting are chosen by, the larger the better: their best validation AUC.
+
+  A run that diverged after its best epoch counts with that, as any other does with its best; one
+  that diverged before it had any comes last.
+  """
   auc = over_seeds(runs, "valid", "mean_auc")
-  return not any(map(diverged, runs)), float(np.where(np.isnan(auc), -np.inf, auc).mean())
+  lost = any(diverged(run) and not run["best_epoch"] for run in runs)
+  return not lost, float(np.where(np.isnan(auc), -np.inf, auc).mean())
 
 
 def diverged(run: dict) -> bool:

@@ -51,7 +51,7 @@ def setting_table(result: dict) -> str:
   rows = []
   for runs in by_setting(result):
     epochs = np.mean([run["best_epoch"] for run in runs])
-    rates = [rate(runs[0][name]) for name in RATES]
+    rates = rates_of(result, runs)
     rows.append([*rates, over(runs), f"{epochs:.0f}", measured(runs, "valid", "mean_auc")])
   return table([*RATES, "± over", "best epoch", "valid AUC"], rows)
 
@@ -72,7 +72,7 @@ def method_table(results: dict[str, dict]) -> str:
   for name, result in results.items():
     runs, config = best_setting(result), result["config"]
     drawn.setdefault(data[name], []).extend(result["runs"])
-    rates = ", ".join(rate(runs[0][each]) for each in RATES)
+    rates = ", ".join(rates_of(result, runs))
     epochs = np.mean([r["best_epoch"] for r in runs])
     called = [name, data[name], config["model"]["name"], names.method_of(config)]
     cells = [measured(runs, *figure) for figure in figures]
@@ -97,6 +97,12 @@ def chosen(results: dict[str, dict]) -> str:
   valid, test = (measured(best[name], split, "mean_auc") for split in ("valid", "test"))
   rates = ", ".join(f"{each} {rate(best[name][0][each])}" for each in RATES)
   return f"Best by validation AUC ({valid}): {name} at {rates}; test AUC {test}"
+
+
+def rates_of(result: dict, runs: list[dict]) -> list[str]:
+  """The rates of a setting, in the order of `RATES`; a dash where the method reads none."""
+  read = result.get("rates", RATES)
+  return [rate(runs[0][name]) if name in read else NONE for name in RATES]
 
 
 def rate(value: float | None) -> str:

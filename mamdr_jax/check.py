@@ -1,0 +1,122 @@
+"""What the values of a config may be; what cannot be is told in one sentence, before it is built."""
+
+import inspect
+import math
+from collections.abc import Mapping
+
+import ml_collections
+
+from mamdr_jax import configure, keys
+from mamdr_jax.core import Method
+from mamdr_jax.methods import METHODS
+
+MOST = 2**24  # of any number that counts or sizes something
+SEEDS = 2**32  # as many keys there are
+# key -> (least, most); of a rate 0 is allowed, which moves nothing.
+RANGES = {
+  "batch_size": (1, MOST), "epochs": (1, MOST), "patience": (1, MOST), "lanes": (0, MOST),
+  "probe_every": (0, MOST), "checkpoint_seconds": (0, math.inf), "l2": (0, math.inf),
+  **dict.fromkeys(keys.RATES, (0, 3e38)),
+}  # fmt: skip
+FREE = ("sweep.over", "cases", "inner.options", "outer.options", "specific_inner.options")
+
+
+def values(config: Mapping) -> None:
+  """Raises a ValueError that names the first key whose value cannot be."""
+  flat = keys.flat(config)
+  for key, value in flat.items():
+    if key in RANGES:
+      _number(key, value, *RANGES[key])
+    elif key == "seed" or key in keys.DATA_SEEDS:
+      _seed(key, value)
+    elif key.startswith("sweep.") and key != "sweep.over":
+      _swept(key, value)
+    elif key not in FREE:
+      _plain(key, value)
+  _pairs("sweep.over", flat["sweep.over"])
+  _pairs("cases", flat["cases"])
+
+
+def fits(config: ml_collections.ConfigDict, method: Method) -> None:
+  """Raises a ValueError if something is swept or chosen that the method does not read."""
+  name = config.method.name
+  for rate in keys.RATES:
+    if len(config.sweep[rate]) > 1 and rate not in method.rates:
+      raise ValueError(
+        f"sweep.{rate}: method {name!r} reads {', '.join(method.rates)} alone, so that these runs "
+        "would be equal"
+      )
+  takes = inspect.signature(configure.choose(METHODS, "method", name)).parameters
+  plain = {"outer": "sgd", "specific_inner": ""}
+  for section, default in plain.items():
+    if section not in takes and (config[section].name, tuple(config[section].options)) != (
+      default,
+      (),
+    ):
+      raise ValueError(f"{section}.name={config[section].name!r}: method {name!r} has no such one")
+
+
+def _number(key: str, value, least: float, most: float) -> None:
+  real = isinstance(value, int | float) and not isinstance(value, bool)
+  if not (real and least <= value <= most and math.isfinite(value)):
+    limit = f" to {most:,}" if math.isfinite(most) else " up"
+    raise ValueError(f"{key}={_short(value)}; expected a number from {least}{limit}")
+
+
+def _seed(key: str, value) -> None:
+  if not (isinstance(value, int) and 0 <= value < SEEDS):
+    raise ValueError(f"{key}={_short(value)}; expected a whole number from 0 to 2³² - 1")
+
+
+def _swept(key: str, value) -> None:
+  if not isinstance(value, list | tuple):
+    raise ValueError(f"{key}={_short(value)}; expected a tuple, e.g. (0, 1)")
+  name = key.removeprefix("sweep.")
+  for entry in value:
+    _seed(key, entry) if name == "seed" else _number(key, entry, *RANGES[name])
+  if len(set(value)) < len(value):
+    raise ValueError(f"{key}={_short(value)}; a value comes twice, and its runs would be equal")
+
+
+def _plain(key: str, value) -> None:
+  """What a constructor is given: finite, of a size that can be, and not nested."""
+  for entry in value if isinstance(value, list | tuple) else [value]:
+    number = isinstance(entry, int | float) and not isinstance(entry, bool)
+    if number and not (math.isfinite(entry) and abs(entry) <= MOST):
+      raise ValueError(f"{key}={_short(value)}; expected numbers of at most {MOST:,}")
+    if isinstance(entry, list | tuple | dict):
+      raise ValueError(f"{key}={_short(value)}; expected plain values, and one is nested")
+  if key.startswith("model."):
+    _size(key, value)
+  if key in ("method.specific_scale", "method.finetune_rate"):
+    _number(key, value, 0, MOST)
+  counts = ("visit_steps", "round_steps", "inner_steps", "num_test")
+  if key.startswith("method.") and key.removeprefix("method.") in counts and value is not None:
+    _number(key, value, 1, MOST)
+
+
+def _size(key: str, value) -> None:
+  """Sizes of a model are whole numbers above 0."""
+  entries = value if isinstance(value, list | tuple) else [value]
+  if isinstance(value, list | tuple) and not all(type(entry) is int for entry in entries):
+    raise ValueError(f"{key}={_short(value)}; expected whole numbers")
+  if any(type(entry) is int and entry < 1 for entry in entries):
+    raise ValueError(f"{key}={_short(value)}; expected numbers from 1 up")
+
+
+def _pairs(key: str, value) -> None:
+  """`sweep.over` and `cases` are pairs of a name and a sequence."""
+  pairs = isinstance(value, list | tuple) and all(
+    isinstance(pair, list | tuple)
+    and len(pair) == 2
+    and isinstance(pair[0], str)
+    and isinstance(pair[1], list | tuple)
+    for pair in value
+  )
+  if not pairs:
+    raise ValueError(f"{key}={_short(value)}; expected pairs, e.g. (('method.k', (1, 3)),)")
+
+
+def _short(value) -> str:
+  text = repr(value)
+  return text if len(text) <= 60 else text[:57] + "..."
