@@ -1,4 +1,4 @@
-"""What the values of a config may be; what cannot be is told in one sentence, before it is built."""
+"""What the values of a config may be; what cannot be is one sentence, before it is built."""
 
 import inspect
 import math
