@@ -62,7 +62,8 @@ def test_epoch_reads_the_rates_that_it_says_and_no_others(made):
   assert read == set(made.method.rates)
 
 
-def test_info_is_scalars(made):
+def test_info_is_scalars_with_the_loss_and_the_number_of_gradients(made):
+  assert {"loss", "passes"} <= set(made.info)
   assert {x.shape for x in jax.tree.leaves(made.info)} == {()}
 
 

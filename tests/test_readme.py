@@ -1,4 +1,4 @@
-"""The README's worked examples run as they stand."""
+"""The worked examples of README and docs/ run as they stand, and what they name is there."""
 
 import json
 import re
@@ -13,12 +13,23 @@ import pytest
 from mamdr_jax import configure, experiment, methods, models
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
 def example(name: str) -> str:
   """The code block that follows the comment `<!-- example: name -->`."""
-  return re.search(rf"<!-- example: {name} -->\n```\w+\n(.*?)```", README, re.DOTALL)[1]
+  return re.search(rf"<!-- example: {name} -->\n```\w+\n(.*?)```", TEXT, re.DOTALL)[1]
+
+
+def launch(command: str, *more: str) -> None:
+  """Runs a documented command, here, with further flags."""
+  python, *words = shlex.split(command.replace("\\\n", " "))
+  assert (python, words[0]) == ("python", "launch.py")
+  words = [word.replace("configs/", f"{ROOT}/configs/") for word in words[1:]]
+  subprocess.run(
+    [sys.executable, ROOT / "launch.py", *words, *more], check=True, capture_output=True, text=True
+  )
 
 
 @pytest.fixture
@@ -37,13 +48,7 @@ def tiny():
 def test_own_data(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   exec(example("data"), {})
-  command = shlex.split(example("data command").replace("\\\n", " "))
-  command = [sys.executable] + [
-    word.replace("configs/", f"{ROOT}/configs/") for word in command[1:]
-  ]
-  command[1] = str(ROOT / command[1])
-  small = ["--config.model.embedding_size=4", "--config.model.hidden=(8,)"]
-  subprocess.run(command + small, check=True, capture_output=True, text=True)
+  launch(example("data command"), "--config.model.embedding_size=4", "--config.model.hidden=(8,)")
   result = json.loads((tmp_path / "runs/clicks/result.json").read_text())
   assert set(result["runs"][0]["test"]["auc"]) == {"books", "music", "games"}
   assert result["config"]["data"]["user"] == "customer"
@@ -81,11 +86,34 @@ def test_own_method(tiny, tmp_path):
   finally:
     del methods.METHODS["averaging"]
   assert np.isfinite(result["runs"][0]["test"]["mean_auc"])
+  epoch = json.loads((tmp_path / "run/metrics.jsonl").read_text().splitlines()[0])
+  assert epoch["passes"] == [3 * 2] and np.isfinite(epoch["loss"]).all()
+
+
+def test_own_model_and_method_from_a_file_outside_the_package(tmp_path, monkeypatch):
+  """The launcher knows them by the config that adds them, and by their own keys."""
+  monkeypatch.chdir(tmp_path)
+  exec(example("data"), {})
+  blocks = [example(name) for name in ("model", "method", "config")]
+  (tmp_path / "mine.py").write_text("\n\n".join(blocks), encoding="utf-8")
+  launch(example("config command"), "--config.model.size=4", "--config.sweep.seed=(0,1)")
+  result = json.loads((tmp_path / "runs/mine/result.json").read_text())
+  assert result["config"]["model"] == {"name": "factorization", "size": 4}
+  assert result["config"]["method"] == {"name": "averaging", "steps": 5}
+  assert [run["epochs"] for run in result["runs"]] == [2, 2]
 
 
 def test_documented_files_exist():
-  """Every path that the map of the house names is there."""
-  named = re.findall(r"`((?:mamdr_jax|configs|benchmarks|results)/[\w./]*|launch\.py)`", README)
+  """Every path that the pages name is there."""
+  folders = "mamdr_jax|configs|benchmarks|results|notebooks|tests|docs"
+  named = re.findall(rf"`((?:{folders})/[\w./]*|launch\.py)`", TEXT)
   assert len(named) > 15
   for path in named:
     assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page):
+  links = re.findall(r"\]\(((?!https?:)[^)#]+)", page.read_text(encoding="utf-8"))
+  for link in links:
+    assert (page.parent / link).exists(), link
