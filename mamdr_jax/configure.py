@@ -22,6 +22,33 @@ GROUPS = {"synthetic": "preset", "amazon": "domains", "taobao": "num_domains"}
 # Constructor arguments that come from elsewhere than the constructor's own section.
 MISSING = dataclasses.MISSING
 SUPPLIED = {"vocab", "parent", "name", "loss", "inner", "outer", "shared", "specific_inner"}
+# key -> (default, what it is), of what is the same whatever is trained.
+TRAINING = {
+  "inner.name": ("adam", "optimizer of descents: one of optax's that are elementwise"),
+  "inner.options": ((), "its options besides the rate, e.g. (('b1', 0.8),)"),
+  "outer.name": ("sgd", "optimizer of outer steps; sgd makes them Eqs. 3 and 8"),
+  "outer.options": ((), "its options"),
+  "specific_inner.name": ("", "optimizer of the descents of deltas; none: that of inner"),
+  "specific_inner.options": ((), "its options"),
+  "alpha": (1e-3, "inner rate, α"),
+  "beta": (0.1, "outer rate of the shared parameters, β"),
+  "gamma": (0.1, "outer rate of the specific parameters, γ"),
+  "seed": (0, "of initial parameters and of all that is drawn while training"),
+  "sweep.seed": ((), "seeds in place of seed; runs are the product of what is given in sweep"),
+  "sweep.alpha": ((), "rates in place of alpha"),
+  "sweep.beta": ((), "rates in place of beta"),
+  "sweep.gamma": ((), "rates in place of gamma"),
+  "sweep.over": ((), "values of any other key, e.g. (('method.k', (1, 3)),): an experiment each"),
+  "cases": ((), "experiments by name, e.g. (('dn', (('method.name', 'domain_negotiation'),)),)"),
+  "batch_size": (1024, "rows of a minibatch"),
+  "reshuffle": (True, "whether rows are dealt into new minibatches every epoch"),
+  "l2": (0.0, "factor of Σ e² over the embeddings that a minibatch reads"),
+  "epochs": (100, "at most so many"),
+  "patience": (5, "epochs without a better validation AUC before a run stops"),
+  "lanes": (0, "runs side by side in a program; 0: all that fit an accelerator, 1 on a CPU"),
+  "checkpoint_seconds": (60.0, "at most so much is lost when a run is interrupted"),
+  "probe_every": (0, "epochs between measurements of how gradients of domains conflict; 0: none"),
+}
 
 
 def make(data: str, model: str, method: str) -> ml_collections.ConfigDict:
@@ -47,26 +74,11 @@ def make(data: str, model: str, method: str) -> ml_collections.ConfigDict:
     config.data[GROUPS[data]] = int(group) if data == "taobao" else group
   config.model = named(MODELS, "model", model)
   config.method = named(METHODS, "method", method)
-  config.inner = {"name": "adam", "options": ()}  # options: (("b1", 0.8), ...)
-  config.outer = {"name": "sgd", "options": ()}
-  config.specific_inner = {"name": "", "options": ()}  # no name: the same as `inner`
-  config.alpha = 1e-3  # inner rate, α
-  config.beta = 0.1  # outer rate of the shared parameters, β
-  config.gamma = 0.1  # outer rate of the specific parameters, γ
-  config.seed = 0
-  # Runs are the product of what is given here, each in place of the single value above.
-  config.sweep = {"seed": (), "alpha": (), "beta": (), "gamma": ()}
-  # Of any other key: (("method.k", (1, 3, 5)), ...). Each combination is an experiment of its own.
-  config.sweep.over = ()
-  config.cases = ()  # experiments by name: (("mlp/mamdr", (("method.name", "mamdr"), ...)), ...)
-  config.batch_size = 1024
-  config.reshuffle = True
-  config.l2 = 0.0
-  config.epochs = 100
-  config.patience = 5
-  config.lanes = 0  # runs side by side in a program; 0: all that fit an accelerator, 1 on a CPU
-  config.checkpoint_seconds = 60.0  # at most so much is lost when a run is interrupted
-  config.probe_every = 0  # epochs between measurements of conflict; 0: none
+  for key, (default, _) in TRAINING.items():
+    section, _, name = key.rpartition(".")
+    if section and section not in config:
+      config[section] = {}
+    (config[section] if section else config)[name] = default
   return config.lock()
 
 
@@ -76,7 +88,7 @@ def named(table: dict, what: str, name: str) -> dict:
   Where the default is None, or there is none, stands a placeholder that waits for a value.
   """
   settings = {"name": name}
-  for argument, (default, hint) in _arguments(choose(table, what, name)).items():
+  for argument, (default, hint) in arguments(choose(table, what, name)).items():
     if default is None or default is MISSING:
       kinds = [t for t in typing.get_args(hint) or (hint,) if t is not type(None)]
       default = config_dict.placeholder(typing.get_origin(kinds[0]) or kinds[0])
@@ -92,15 +104,15 @@ def construct(table: dict, what: str, section: ml_collections.ConfigDict, **supp
       default was not given.
   """
   constructor = choose(table, what, section.name)
-  arguments = _arguments(constructor)
-  odd = sorted({"name", *arguments} ^ set(section))
+  takes = arguments(constructor)
+  odd = sorted({"name", *takes} ^ set(section))
   if odd:
     raise ValueError(
-      f"{what} {section.name!r} takes {', '.join(arguments) or 'no arguments'}, and the config was"
+      f"{what} {section.name!r} takes {', '.join(takes) or 'no arguments'}, and the config was"
       f" made for another (they differ in {', '.join(odd)}): name it where the config is made,"
       f" as in --config=configs/FILE.py:DATA,MODEL,METHOD"
     )
-  for argument, (default, _) in arguments.items():
+  for argument, (default, _) in takes.items():
     if default is MISSING and section[argument] is None:
       raise ValueError(f"{what} {section.name!r} needs {argument!r}: --config.*.{argument}=...")
   given = {name: value for name, value in section.items() if name != "name"}
@@ -108,7 +120,7 @@ def construct(table: dict, what: str, section: ml_collections.ConfigDict, **supp
   return constructor(**given, **{n: v for n, v in supplied.items() if n in accepted})
 
 
-def _arguments(constructor) -> dict[str, tuple]:
+def arguments(constructor) -> dict[str, tuple]:
   """argument -> (default, type), of what the config is to give."""
   if dataclasses.is_dataclass(constructor):
     found = {f.name: (f.default, f.type) for f in dataclasses.fields(constructor)}

@@ -54,8 +54,13 @@ def load(
 ) -> Dataset:
   """Categories of Amazon as domains: a group of `AMAZON`, or any by name, a tuple or "A,B".
 
-  `root` holds `<category>` + one of `ENDINGS`, of several the first. `recipe.build` says what the
-  options do; `cache` is a folder.
+  Args:
+    root: the folder, which holds `<category>` + one of `ENDINGS`, of several the first.
+    domains: `small`, `6`, `13`, `paper6` or `paper13`, or categories, "A,B".
+    positive_from: the lowest rating of a positive; by default every review is one.
+    negatives: "sampled" draws them, "rated" takes the pairs that are rated lower.
+    split_seed: of the negatives and the splits.
+    cache: a folder that keeps what was read for the next start; by default nothing is kept.
   """
   if isinstance(domains, str):
     if domains not in AMAZON and "," not in domains:

@@ -56,6 +56,20 @@ def load(
   gives every user and item `feature_size` numbers, a linear image of its factors and a little
   noise; "ids" gives none. With the same seed, pairs depend on counts only, labels not on features.
 
+  Args:
+    preset: the counts of a paper data set, `taobao10`, `taobao20` or `taobao30`.
+    sizes: rows of each domain, instead of a preset.
+    ctr: positives / negatives of each domain; by default those of Table IV.
+    num_users: by default the preset's, or a seventh of the rows and at least 40.
+    num_items: by default the preset's, or a 25th of the rows and at least 20.
+    features: "frozen" or "ids": whether users and items have given features, or their ids alone.
+    feature_size: numbers given for a user and an item.
+    num_factors: K, an even number.
+    conflict: how much domains disagree, from 0 to 1.
+    noise: scale of the logistic noise on the truth.
+    seed: of all that is drawn but the splits.
+    split_seed: of the splits.
+
   Raises:
     ValueError: no such preset or features, a number out of its range, a domain too small to split.
   """

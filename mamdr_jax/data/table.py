@@ -34,13 +34,30 @@ def load(
   split_seed: int = 0,
   cache: str | os.PathLike | None = None,
 ) -> Dataset:
-  """Rows of a `.csv[.gz]` or `.parquet` file; the first arguments are names of its columns.
+  """Rows of a CSV or Parquet file.
 
-  Domains are in order of appearance. With a `label` (0 or 1) rows are taken as they are, apart from
-  repeated ones, and may have more `categorical` ids, `dense["row"]: [n, f]` numbers, and a `split`
-  (train, valid, test or 0, 1, 2). Without one `recipe.build` makes the labels, from `rating` if
-  `positive_from` is given. Features of users and items become `frozen`: `.npy`, where row i is that
-  of integer id i, or `.npz` with `id: [n]` and `feature: [n, f]`. `cache` is a folder.
+  Domains are in order of appearance. With a `label` rows are taken as they are, apart from repeated
+  ones; numbers are `dense["row"]: [n, f]`. Without one `recipe.build` makes the labels. Features of
+  users and items become `frozen`.
+
+  Args:
+    path: a `.csv`, `.csv.gz` or `.parquet` file.
+    user: name of the column of users.
+    item: name of the column of items.
+    domain: name of the column of domains.
+    label: name of a column of labels, 0 or 1; by default every row is a positive.
+    rating: name of a column of ratings, of which `positive_from` makes labels.
+    timestamp: name of a column of times: of a pair that repeats the latest rating counts.
+    split: name of a column of train, valid and test, or 0, 1 and 2; needs `label`.
+    categorical: names of more columns that are ids; needs `label`.
+    dense: names of columns that are numbers; needs `label`.
+    user_features: given features of users, `.npy`, where row i is that of the integer id i, or
+      `.npz` with `id: [n]` and `feature: [n, f]`.
+    item_features: the same of items.
+    positive_from: the lowest rating of a positive.
+    negatives: "sampled" draws them, "rated" takes the pairs that are rated lower.
+    split_seed: of the negatives and the splits.
+    cache: a folder that keeps what was read for the next start; by default nothing is kept.
   """
   options = {"positive_from": positive_from, "negatives": negatives, "split_seed": split_seed}
   named = {"user": user, "item": item, "domain": domain, "label": label, "rating": rating}

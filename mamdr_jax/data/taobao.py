@@ -32,9 +32,15 @@ def load(
 ) -> Dataset:
   """Themes as domains: the first `num_domains` to appear, or those with the ids `themes`.
 
-  `root` holds the files of `FILES` as `.csv` or `.csv.gz`. Every click is a positive; clicks of a
-  user or an item without an embedding are dropped and counted. The embeddings are
-  `frozen["user"], frozen["item"]: [N, 128] float32`. `cache` is a folder.
+  Every click is a positive; clicks of a user or an item without an embedding are dropped and
+  counted. The embeddings are `frozen["user"], frozen["item"]: [N, 128] float32`.
+
+  Args:
+    root: the folder, which holds the files of `FILES` as `.csv` or `.csv.gz`.
+    num_domains: how many themes, the first to appear.
+    themes: ids of themes, instead.
+    split_seed: of the negatives and the splits.
+    cache: a folder that keeps what was read for the next start; by default nothing is kept.
   """
   files = [find_file(Path(root), [f"{name}.csv", f"{name}.csv.gz"])[0] for name in FILES]
   chosen = [str(theme) for theme in themes] or num_domains

@@ -85,8 +85,8 @@ def domain_negotiation(
     round_steps: an outer step follows every so many minibatches of each domain, and an epoch has
       as many of these rounds as make up a pass, in which small domains come over again and large
       ones leave minibatches out (see `visits`). By default it follows one whole pass.
-    sparse: see `descend`. With `round_steps` the outer optimizer, too, steps only the rows that
-      the round reads.
+    sparse: a step updates the table rows of its minibatch only; see `descend`. With `round_steps`
+      the outer optimizer, too, steps only the rows that the round reads.
 
   Raises:
     ValueError: `round_steps` is less than 1.

@@ -70,8 +70,8 @@ def domain_regularization(
     specific_scale: standard deviation of the normal noise that deltas start from.
     specific_carry: the deltas' inner optimizer state lives on from visit to visit; if False
       every θ̃ᵢ starts with a fresh one.
-    sparse: see `descend`. With `visit_steps` the outer optimizer, too, steps only the rows that
-      the visits read.
+    sparse: a step updates the table rows of its minibatch only; see `descend`. With `visit_steps`
+      the outer optimizer, too, steps only the rows that the visits read.
 
   Raises:
     ValueError: there is nobody to help, or nothing to have a delta.

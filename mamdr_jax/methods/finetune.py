@@ -21,8 +21,8 @@ def finetune(
     base: the method to start from.
     loss: what to descend on.
     inner: α' -> the optimizer; it starts with a fresh state.
-    finetune_rate: α' / α.
-    sparse: see `descend`.
+    finetune_rate: α' / α, the rate of fine-tuning as a multiple of that before.
+    sparse: a step updates the table rows of its minibatch only; see `descend`.
   """
   tuned = separate(loss=loss, inner=lambda alpha: inner(finetune_rate * alpha), sparse=sparse)
   return tuned._replace(base=base, rates=base.rates)

@@ -18,7 +18,7 @@ def joint(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
   Args:
     loss: what to descend on.
     inner: α -> the optimizer; its state lives through all epochs.
-    sparse: see `descend`.
+    sparse: a step updates the table rows of its minibatch only; see `descend`.
   """
   other = alternate(loss=loss, inner=inner, sparse=sparse)
 

@@ -26,7 +26,21 @@ def mamdr(
 ) -> Method:
   """Luo et al. 2023, Alg. 3: an epoch is DN on θ_S, then DR for every domain.
 
-  `carry` is `domain_negotiation`'s, the rest is `domain_regularization`'s.
+  `domain_negotiation` and `domain_regularization` say more of their arguments.
+
+  Args:
+    loss: what to descend on.
+    inner: α -> the inner optimizer of the shared parameters, and by default of the deltas.
+    outer: β or γ -> the outer optimizer, of the shared parameters and of the deltas.
+    carry: DN's inner optimizer state lives on into the next epoch.
+    k: how many helpers a target has.
+    visit_steps: at most so many minibatches of a helper, and of the target; by default all.
+    help_self: the target is one more helper of itself, after the others.
+    specific: the branches of the parameters that have deltas.
+    specific_inner: α -> the inner optimizer of the deltas.
+    specific_scale: standard deviation of the normal noise that deltas start from.
+    specific_carry: the deltas' inner optimizer state lives on from visit to visit.
+    sparse: a step updates the table rows of its minibatch only; see `descend`.
   """
   return domain_regularization(
     loss=loss,

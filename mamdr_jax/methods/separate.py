@@ -25,7 +25,7 @@ def separate(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
   Args:
     loss: what to descend on.
     inner: α -> the optimizer; its state lives through all epochs.
-    sparse: see `descend`.
+    sparse: a step updates the table rows of its minibatch only; see `descend`.
   """
 
   def init(key, params, num_domains):

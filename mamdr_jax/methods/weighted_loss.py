@@ -19,7 +19,7 @@ def weighted_loss(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Metho
   Args:
     loss: L.
     inner: α -> the optimizer, of θ and s alike; its state lives through all epochs.
-    sparse: see `descend`.
+    sparse: a step updates the table rows of its minibatch only; see `descend`.
   """
 
   def weighted(params, key, batch):

@@ -2,6 +2,17 @@
 
 A model is a module with `vocab` (trainable field -> number of ids) among its attributes and
 `__call__(batch, train) -> logits [B]`. It keeps no mutable state.
+
+Args of several models; those of one alone are in its own docstring:
+  embedding_size: width of the vector of a field, with which given features enter as they are.
+  hidden: widths of the layers over the concatenated vectors.
+  expert: widths of the layers of an expert.
+  gate: widths of the hidden layers of a gate; () is a linear one.
+  tower: widths of the layers of a domain's tower.
+  num_shared: experts that all domains share, at a level.
+  num_specific: experts of each domain, at a level.
+  dropout: rate after each layer, rounded to a multiple of 1/256.
+  domain_feature: whether the domain is a field like user and item.
 """
 
 from mamdr_jax.models.autoint import AutoInt

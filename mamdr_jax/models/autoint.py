@@ -41,6 +41,11 @@ class AutoInt(nn.Module):
   et al. 2023 used: 4 heads and `hidden` are from their §V-C, 3 layers and heads of 8 DeepCTR's
   defaults. As in both, scores are not scaled by 1/√k. Departure from DeepCTR: no linear part.
   Without layers in `hidden` it is close to the plain AutoInt: h is then the identity.
+
+  Args:
+    num_layers: layers of self-attention.
+    num_heads: heads of a layer.
+    head_size: width of a head.
   """
 
   vocab: Mapping[str, int]

@@ -17,6 +17,9 @@ class MMOE(nn.Module):
 
   Sizes of Luo et al. 2023, §V-C. Their gates have a hidden layer q_d; the original ones do not
   (`gate=()`).
+
+  Args:
+    num_experts: experts, which all domains share.
   """
 
   vocab: Mapping[str, int]

@@ -23,6 +23,9 @@ class PLE(nn.Module):
 
   Sizes of Luo et al. 2023, §V-C, which does not give the number of levels: 2 is DeepCTR's
   default and the least that is progressive; one level is `cgc`.
+
+  Args:
+    num_levels: levels of experts.
   """
 
   vocab: Mapping[str, int]

@@ -14,6 +14,9 @@ class SharedBottom(nn.Module):
   logit = w_dᵀ t_d(h(v₁ ⊕ … ⊕ v_F)), h shared, t_d and w_d of domain d
 
   Sizes of Luo et al. 2023, §V-C.
+
+  Args:
+    bottom: widths of the layers that all domains share.
   """
 
   vocab: Mapping[str, int]

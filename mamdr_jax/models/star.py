@@ -74,14 +74,19 @@ class STAR(nn.Module):
   auxiliary=False, dropout=0` (in the configurations shipped for STAR: `normalize=True`), with an
   output layer that all domains share.
 
-  Without `domain_feature` only the auxiliary network sees v_d.
+  Args:
+    normalize: whether to normalise with moments of the domain (`PartitionedNorm`).
+    epsilon: of the normalisation, added to variances; embeddings start with one of 1e-4.
+    auxiliary: whether there is the auxiliary network.
+    auxiliary_hidden: widths of its layers.
+    domain_feature: whether v_d is an input of the star; the auxiliary network sees it anyway.
   """
 
   vocab: Mapping[str, int]
   embedding_size: int = 128
   hidden: Sequence[int] = (256, 128, 64)
   normalize: bool = True
-  epsilon: float = 1e-5  # of the normalisation; embeddings start with a variance of 1e-4
+  epsilon: float = 1e-5
   auxiliary: bool = True
   auxiliary_hidden: Sequence[int] = (64,)
   dropout: float = 0.5
