@@ -64,6 +64,10 @@ def make(data: str, model: str, method: str) -> ml_collections.ConfigDict:
 
   Raises:
     ValueError: an unknown name.
+
+  >>> config = make("synthetic-taobao10", "mlp", "mamdr+finetune")
+  >>> config.data.preset, config.model.hidden, config.method.k, config.method.finetune_rate
+  ('taobao10', (256, 128, 64), 3, 1.0)
   """
   config = ml_collections.ConfigDict()
   data, _, group = data.partition("-")
@@ -142,6 +146,11 @@ def vary(config: ml_collections.ConfigDict, changes: dict) -> ml_collections.Con
 
   Raises:
     ValueError: there is no such key, or the value does not suit it.
+
+  >>> config = make("synthetic", "mlp", "mamdr")
+  >>> varied = vary(config, {"method.k": 5, "model.name": "star"})
+  >>> varied.method.k, varied.model.normalize, config.method.k
+  (5, True, 3)
   """
   config = copy.deepcopy(config)
   tables = {

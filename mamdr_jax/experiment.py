@@ -84,6 +84,21 @@ def run(
 
   Raises:
     ValueError: something else is in the folder, or another process is at work there.
+
+  >>> import tempfile
+  >>> from mamdr_jax import configure
+  >>> small = {"data.sizes": (120, 90), "data.features": "ids", "batch_size": 32, "epochs": 2}
+  >>> config = configure.make("synthetic", "mlp", "domain_negotiation")
+  >>> config = configure.vary(config, small | {"model.hidden": (8,), "sweep.seed": (0, 1)})
+  >>> with tempfile.TemporaryDirectory() as workdir:
+  ...   result = run(config, workdir)
+  ...   experiment, state = load(workdir, run=1)
+  >>> [(one["seed"], one["epochs"]) for one in result["runs"]]
+  [(0, 2), (1, 2)]
+  >>> train = pack(experiment.dataset, "train", config.batch_size)
+  >>> params = serving(experiment, state, train)(0)  # what serves the first domain
+  >>> experiment.objective.predict(params, minibatch(train, 0)).shape
+  (32,)
   """
   progress = Progress(config.epochs * (1 + ("+" in config.method.name)), len(identity.grid(config)))
   check.values(config.to_dict())
@@ -261,7 +276,8 @@ def load(
   """The experiment of a workdir and the best state of its run number `run`.
 
   `serving(experiment, state, train)` gives what serves a domain: for MAMDR, θ_S + θᵢ. Users, items
-  and domains are numbered as when it was trained, in whatever order the rows now come.
+  and domains are numbered as when it was trained, in whatever order the rows now come. `run` has
+  an example.
 
   Args:
     workdir: of an experiment, of which that run at least has ended.

@@ -117,6 +117,9 @@ def rank(auc: Array) -> Array:
 
   Returns:
     [M], 1 is best; tied methods share the mean of their ranks.
+
+  >>> rank(jnp.array([[0.8, 0.7], [0.6, 0.7], [0.5, 0.9]])).tolist()
+  [1.75, 2.25, 2.0]
   """
   better = (auc[None] > auc[:, None]).sum(1)
   tied = (auc[None] == auc[:, None]).sum(1)

@@ -1,4 +1,10 @@
-"""Arithmetic on pytrees of arrays."""
+"""Arithmetic on pytrees of arrays.
+
+>>> params, step = {"w": jnp.ones(2), "b": jnp.zeros(())}, {"w": jnp.array([1.0, 2.0])}
+>>> moved = add(params, scale(step, 0.5))
+>>> moved["w"].tolist(), float(dot(moved, moved)), size(moved)
+([1.5, 2.0], 6.25, 3)
+"""
 
 import jax
 import jax.numpy as jnp

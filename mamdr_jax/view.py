@@ -41,6 +41,11 @@ def view(tree: Tree, rows: Rows | None, entry: Array | None = None) -> Tree:
 
   If `rows` is None nothing is cut. With `entry` the leaves of `tree` have one more axis in front,
   and only that entry is taken.
+
+  >>> params = {"tables": {"user": {"bias": jnp.arange(4.0)}}, "net": {"w": jnp.ones(2)}}
+  >>> part = view(params, {"user": jnp.array([1, 3])})
+  >>> part["tables"]["user"]["bias"].tolist(), part["net"]["w"].tolist()
+  ([1.0, 3.0], [1.0, 1.0])
   """
   front = () if entry is None else (entry,)
 
@@ -54,7 +59,13 @@ def view(tree: Tree, rows: Rows | None, entry: Array | None = None) -> Tree:
 
 
 def merge(tree: Tree, part: Tree, rows: Rows | None, entry: Array | None = None) -> Tree:
-  """`tree` with the view `part` put back: its rows of the tables, all of the other leaves."""
+  """`tree` with the view `part` put back: its rows of the tables, all of the other leaves.
+
+  >>> params = {"tables": {"user": {"bias": jnp.zeros(4)}}}
+  >>> part = {"tables": {"user": {"bias": jnp.array([5.0, 7.0])}}}
+  >>> merge(params, part, {"user": jnp.array([1, 3])})["tables"]["user"]["bias"].tolist()
+  [0.0, 5.0, 0.0, 7.0]
+  """
   front = () if entry is None else (entry,)
 
   def put(path, leaf, new):

@@ -34,6 +34,11 @@ def pack(dataset: Dataset, split: str, batch_size: int, seed: int = 0) -> Domain
 
   Raises:
     ValueError: a domain has no rows in the split or, where AUC is measured, not both labels.
+
+  >>> from mamdr_jax.data import synthetic
+  >>> train = pack(synthetic.load(sizes=(120, 90)), "train", batch_size=32)
+  >>> train.count.tolist(), train.batch.label.shape  # 72 and 54 rows
+  ([3, 2], (5, 32))
   """
   which = np.flatnonzero(dataset.split == SPLITS.index(split))
   rng = np.random.default_rng(seed)

@@ -72,6 +72,10 @@ def load(
 
   Raises:
     ValueError: no such preset or features, a number out of its range, a domain too small to split.
+
+  >>> dataset = load(sizes=(120, 90), ctr=(0.5, 0.2), features="ids")
+  >>> dataset.domains, dataset.label.shape, int(dataset.label[:120].sum())
+  (('D1', 'D2'), (210,), 40)
   """
   if bool(preset) == bool(sizes):
     raise ValueError(f"expected one of preset and sizes; got preset={preset!r}, sizes={sizes}")

@@ -90,6 +90,16 @@ def domain_negotiation(
 
   Raises:
     ValueError: `round_steps` is less than 1.
+
+  >>> from mamdr_jax.core import Hparams
+  >>> from mamdr_jax.data import pack, synthetic
+  >>> train = pack(synthetic.load(sizes=(120, 90)), "train", batch_size=32)
+  >>> loss = lambda params, key, batch: (params["net"]["w"] - batch.label.mean()) ** 2
+  >>> method = domain_negotiation(loss=loss, inner=optax.sgd)
+  >>> state = method.init(jax.random.key(0), {"net": {"w": jnp.ones(())}}, num_domains=2)
+  >>> state, info = method.epoch(jax.random.key(1), state, train, Hparams(0.1, 0.5, 0.5))
+  >>> int(info["passes"]), bool(method.params(state, 0)["net"]["w"] < 1)
+  (5, True)
   """
   check_round(round_steps)
 

@@ -94,6 +94,23 @@ def fit(
 
   Yields:
     Each group once all of it has stopped, its runs in NumPy.
+
+  >>> import optax
+  >>> from mamdr_jax.data import pack, synthetic
+  >>> from mamdr_jax.methods import METHODS
+  >>> from mamdr_jax.models import MODELS
+  >>> from mamdr_jax.objective import objective
+  >>> dataset = synthetic.load(sizes=(120, 90), num_users=30, num_items=20, features="ids")
+  >>> train, valid = (pack(dataset, split, batch_size=32) for split in ("train", "valid"))
+  >>> goal = objective(MODELS["mlp"]({"user": 30, "item": 20, "domain": 2}, 4, hidden=(8,)))
+  >>> method = METHODS["domain_negotiation"](loss=goal.loss, inner=optax.adam)
+  >>> keys, rates = jax.random.split(jax.random.key(0), 2), jnp.full(2, 0.01)
+  >>> hparams = Hparams(alpha=rates, beta=rates, gamma=rates)
+  >>> setup = Setup(goal, method, patience=5)
+  >>> for group in fit(setup, keys, hparams, train, valid, epochs=2):
+  ...   print(group.index, group.runs.epochs)
+  [0] [2]
+  [1] [2]
   """
   phases = [m for m in (setup.method.base, setup.method) if m is not None]
   abreast = max([lanes, *(some.index.size for some in resumed)]) > 1
