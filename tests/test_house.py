@@ -3,6 +3,7 @@
 import ast
 import functools
 import graphlib
+import importlib.util
 import re
 from pathlib import Path
 
@@ -84,3 +85,14 @@ def test_pandas_and_flax_stay_in_their_rooms(package):
 def test_nothing_imports_in_a_circle():
   graph = {name: imports(path)[0] for name, path in FILES.items()}
   graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_the_picture_shows_the_table(tmp_path):
+  spec = importlib.util.spec_from_file_location("house", ROOT / "docs" / "house.py")
+  house = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(house)
+  drawn = {room: floor for floor, rooms in house.floors().items() for room in rooms}
+  assert {room.removesuffix(".py").rstrip("/"): floor for room, floor in drawn.items()} == FLOORS
+  house.draw(tmp_path / "house.png")
+  size = lambda path: path.read_bytes()[16:24]  # width and height, as PNG has them
+  assert size(tmp_path / "house.png") == size(ROOT / "docs" / "house.png")
