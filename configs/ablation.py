@@ -9,6 +9,11 @@ tune    the trials of each method on seed 100, as many for each
 final   the trial that validation chose (CHOSEN) on seeds 0-4
 
 Data: amazon-small; synthetic; synthetic-blind, where the model does not see the domain.
+
+Time: 99 s on 2 cores of an AMD EPYC for `synthetic-blind,final` with `--only=mamdr`, one of its
+four cases, 90 s of them training. Expect of it a mean test AUC of 0.776 ± 0.010, five seeds; the
+pages have the others.
+Often overridden: `sweep.seed`.
 """
 
 from mamdr_jax import configure

@@ -2,7 +2,9 @@
 
   python launch.py --config=configs/fish.py:synthetic-taobao10,mlp --workdir=DIR
 
-With its many outer steps it wants a larger β than DN. Often overridden: `alpha`, `beta`.
+Time: 44 s on 2 cores of an AMD EPYC, 34 s of them training, 26 epochs. Expect a mean test AUC of
+0.837 (seed 0). With its many outer steps it wants a larger β than DN; results/methods.md has it
+beside thirteen others. Often overridden: `alpha`, `beta`.
 """
 
 from mamdr_jax import configure

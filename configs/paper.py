@@ -15,9 +15,16 @@ figure9  DN over α × β (Figure 9)
 
 Each method has the same number of trials of its rates, and every trial the same seeds; validation
 AUC, its mean over seeds, chooses. The third part of the argument is the scale: `small`, for a
-laptop (two trials, three seeds, narrow layers, d = 32; results/ says how long), or `full`, with
-the sizes of §V-C, nine trials and five seeds. `--only='star/*'` runs some of the cases, so that
-processes can share a workdir.
+laptop (two trials, three seeds, narrow layers, d = 32), or `full`, with the sizes of §V-C, nine
+trials and five seeds. `--only='star/*'` runs some of the cases, so that processes can share a
+workdir.
+
+Time: hours on 2 cores of an AMD EPYC for table5 on amazon-small; figure9 there took 75 minutes on
+one core that other work shared, 60 runs.
+What to expect: results/models.md (table5, MAMDR above alternate training in 9 of 10 models),
+results/amazon_small.md and synthetic.md (table6), results/methods.md (table10), results/rates.md
+(figures).
+Often overridden: `sweep.seed`, `epochs`, `patience`.
 """
 
 from mamdr_jax import configure

@@ -2,8 +2,10 @@
 
   python launch.py --config=configs/synthetic.py:taobao10,mlp,mamdr --workdir=runs/demo
 
-Rates are near those that validation chose in results/synthetic.md; 12 epochs are a demo, where
-training to the end takes 100. Often overridden: `data.conflict`, `data.features`, `epochs`.
+Time: 70 s on 2 cores of an AMD EPYC, 47 s of them training. Expect a mean test AUC of 0.823 (seed
+0); the ceiling is 0.850. Rates are near those that validation chose in results/synthetic.md; 12
+epochs are a demo, where training to the end takes 100. Often overridden: `data.conflict`,
+`data.features`, `epochs`.
 """
 
 from mamdr_jax import configure

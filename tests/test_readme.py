@@ -1,5 +1,7 @@
 """The worked examples of README and docs/ run as they stand, and what they name is there."""
 
+import ast
+import importlib
 import json
 import re
 import shlex
@@ -117,3 +119,30 @@ def test_links_lead_to_files(page):
   links = re.findall(r"\]\(((?!https?:)[^)#]+)", page.read_text(encoding="utf-8"))
   for link in links:
     assert (page.parent / link).exists(), link
+
+
+HEADERS = {
+  path.stem: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+  for path in sorted((ROOT / "configs").glob("*.py"))
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_config_opens_with_its_command_its_time_and_what_to_expect(name):
+  header = HEADERS[name]
+  assert f"python launch.py --config=configs/{name}.py" in header
+  assert ("Time:" in header and "AMD EPYC" in header) or "Neither time nor AUC" in header
+  assert "xpect" in header or "Neither time nor AUC" in header
+  assert "Often overridden: " in header
+
+
+def test_the_configs_that_are_named_can_be_made():
+  """Those of README, docs/, results/ and the headers, with their arguments."""
+  pages = [page.read_text(encoding="utf-8") for page in (ROOT / "results").glob("*.md")]
+  text = "\n".join([TEXT, *pages, *HEADERS.values()])
+  named = set(re.findall(r"--config=configs/(\w+)\.py(?::([\w,-]+))?", text))
+  assert len(named) > 15
+  for name, argument in named - {("FILE", "ARG")}:
+    if argument not in ("MODEL", "GROUP"):
+      config = importlib.import_module(f"configs.{name}").get_config(argument)
+      assert config.is_locked, name
