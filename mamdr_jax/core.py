@@ -55,6 +55,10 @@ class Hparams(NamedTuple):
   gamma: Array  # [] float32, outer learning rate of the specific parameters, γ
 
 
+# Decorates what measures: its products of matrices are float32 throughout, where training has the
+# backend's default (TF32 on recent NVIDIA GPUs, bfloat16 on a TPU).
+full_precision = jax.default_matmul_precision("highest")
+
 Loss = Callable[[Params, Key, Batch], Array]  # weighted mean over the rows of the batch
 Optimizer = Callable[[Array], optax.GradientTransformation]  # rate -> e.g. optax.adam(rate)
 

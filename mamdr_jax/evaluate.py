@@ -1,11 +1,14 @@
-"""What a state is worth: scores of a split, by the parameters that serve each domain."""
+"""What a state is worth: scores of a split, by the parameters that serve each domain.
+
+In full precision (`core.full_precision`), whatever training has.
+"""
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
-from mamdr_jax.core import Array, Batch, DomainBatches, Method, Params, Tree
+from mamdr_jax.core import Array, Batch, DomainBatches, Method, Params, Tree, full_precision
 from mamdr_jax.descent import minibatch
 from mamdr_jax.metrics import summary
 from mamdr_jax.objective import Objective
@@ -15,9 +18,15 @@ def serving(
   objective: Objective, method: Method, state: Tree, train: DomainBatches
 ) -> Callable[[Array], Params]:
   """domain -> the parameters that serve it, moments for normalisation taken from `train`."""
-  return lambda domain: objective.settle(method.params(state, domain), train, domain)
+
+  @full_precision
+  def serve(domain):
+    return objective.settle(method.params(state, domain), train, domain)
+
+  return serve
 
 
+@full_precision
 def score(
   serve: Callable[[Array], Params],
   data: DomainBatches,

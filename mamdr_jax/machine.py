@@ -18,6 +18,7 @@ def environment() -> dict:
     "platform": jax.devices()[0].platform,
     "cores": num_cores(),
     "x64": bool(jax.config.jax_enable_x64),
+    "matmul_precision": jax.config.jax_default_matmul_precision or "default",  # of training
     "versions": versions(),
   }
 

@@ -10,7 +10,7 @@ Gradients of D domains take D times the memory of the parameters. With long tabl
 import jax
 import jax.numpy as jnp
 
-from mamdr_jax.core import Array, Batch, Key, Loss, Params, Tree
+from mamdr_jax.core import Array, Batch, Key, Loss, Params, Tree, full_precision
 from mamdr_jax.view import touched, view
 
 
@@ -24,11 +24,13 @@ def narrow(params: Params, batches: Batch) -> tuple[Params, Batch]:
   return view(params, rows), batches
 
 
+@full_precision
 def domain_gradients(loss: Loss, params: Params, key: Key, batches: Batch) -> Params:
   """gᵢ of every domain: leaves [D, ...]."""
   return jax.vmap(jax.grad(loss), (None, None, 0))(params, key, batches)
 
 
+@full_precision
 def leaf_grams(gradients: Tree) -> Tree:
   """Of each leaf [D, ...] alone the inner products, [D, D]; their sum is the `gram`."""
 

@@ -14,13 +14,14 @@ import jax.numpy as jnp
 import optax
 
 from mamdr_jax import tree
-from mamdr_jax.core import Array, Batch, DomainBatches, Key, Loss, Optimizer, Params
+from mamdr_jax.core import Array, Batch, DomainBatches, Key, Loss, Optimizer, Params, full_precision
 from mamdr_jax.descent import descend
 from mamdr_jax.theory.conflict import domain_gradients, gram, pair_mean
 
 Pair = tuple[Array, Array]
 
 
+@full_precision
 def hessian_product(loss: Callable[[Params], Array], params: Params, v: Params) -> Params:
   """H v, the derivative of the gradient of `loss` along `v`."""
   return jax.jvp(jax.grad(loss), (params,), (v,))[1]
@@ -33,6 +34,7 @@ def sample_pairs(key: Key, num_domains: int, num_pairs: int) -> Pair:
   return i, (i + 1 + shift) % num_domains
 
 
+@full_precision
 def inner_grad(
   loss: Loss, params: Params, key: Key, batches: Batch, pairs: Pair | None = None
 ) -> Params:
@@ -55,6 +57,7 @@ def inner_grad(
   return tree.scale(products, 1 / count)
 
 
+@full_precision
 def half_gradient_of_products(loss: Loss, params: Params, key: Key, batches: Batch) -> Params:
   """½ ∂/∂Θ E⟨gᵢ, gⱼ⟩, i ≠ j: the right-hand side of Eq. 21, by reverse mode through gradients.
 
@@ -67,6 +70,7 @@ def half_gradient_of_products(loss: Loss, params: Params, key: Key, batches: Bat
   return jax.grad(half_mean)(params)
 
 
+@full_precision
 def dn_expansion(
   loss: Loss, params: Params, key: Key, batches: Batch, order: Array, alpha: Array
 ) -> Params:
@@ -92,6 +96,7 @@ def dn_expansion(
   return tree.sub(first, tree.scale(second, alpha))
 
 
+@full_precision
 def dn_expectation(loss: Loss, params: Params, key: Key, batches: Batch, alpha: Array) -> Params:
   """The mean of `dn_expansion` over all orders of the domains: Σᵢ gᵢ − α ½ Σ_{i≠j} Hᵢ gⱼ.
 
@@ -106,6 +111,7 @@ def dn_expectation(loss: Loss, params: Params, key: Key, batches: Batch, alpha: 
   return tree.sub(first, tree.scale(inner, alpha * num_pairs))
 
 
+@full_precision
 def dn_gradient(
   loss: Loss,
   params: Params,
@@ -119,6 +125,7 @@ def dn_gradient(
   return _descended(loss, params, params, key, batches, order, alpha, inner)
 
 
+@full_precision
 def dr_expansion(
   loss: Loss, shared: Params, specific: Params, key: Key, batches: Batch, pair: Pair, alpha: Array
 ) -> Params:
@@ -138,6 +145,7 @@ def dr_expansion(
   return dn_expansion(shifted, specific, key, batches, jnp.stack(pair[::-1]), alpha)
 
 
+@full_precision
 def dr_gradient(
   loss: Loss,
   shared: Params,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 
 from mamdr_jax import tree
-from mamdr_jax.core import Batch, DomainBatches, Loss
+from mamdr_jax.core import Batch, DomainBatches, Loss, full_precision
 from mamdr_jax.descent import narrowed, only
 from mamdr_jax.theory.conflict import (
   conflict_share,
@@ -47,6 +47,7 @@ def conflict_probe(loss: Loss, batches: Batch, *, alpha: float = 1e-3) -> Callab
   def loss(params, key, batch):
     return viewed(params, jax.random.clone(key), batch)  # every term is meant to have the same one
 
+  @full_precision
   def probe(key, params):
     loss_key, order_key = jax.random.split(key)
     part, read = narrow(params, batches)
