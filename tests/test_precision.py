@@ -1,4 +1,4 @@
-"""Products of matrices: in full precision where something is measured, the backend's in training."""
+"""Products of matrices: in full precision what measures, in the backend's default training."""
 
 import handmade
 import jax
