@@ -21,7 +21,10 @@ from mamdr_jax.models import MODELS
 GROUPS = {"synthetic": "preset", "amazon": "domains", "taobao": "num_domains"}
 # Constructor arguments that come from elsewhere than the constructor's own section.
 MISSING = dataclasses.MISSING
-SUPPLIED = {"vocab", "parent", "name", "loss", "inner", "outer", "shared", "specific_inner"}
+SUPPLIED = {
+  *("vocab", "parent", "name"),
+  *("loss", "penalty", "inner", "outer", "shared", "specific_inner"),
+}
 # key -> (default, what it is), of what is the same whatever is trained.
 TRAINING = {
   "inner.name": ("adam", "optimizer of descents: one of optax's that are elementwise"),

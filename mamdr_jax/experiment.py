@@ -56,7 +56,8 @@ def build(
   inner, outer = optimizer(config.inner), optimizer(config.outer)
   method = construct(
     METHODS, "method", config.method,
-    loss=counted(goal.loss, on_step) if on_step else goal.loss, inner=inner, outer=outer,
+    loss=counted(goal.loss, on_step) if on_step else goal.loss, penalty=goal.penalty,
+    inner=inner, outer=outer,
     specific_inner=optimizer(config.specific_inner) if config.specific_inner.name else inner,
   )  # fmt: skip
   return Experiment(dataset, goal, method)

@@ -21,6 +21,8 @@ class Objective(NamedTuple):
   predict: Callable[[Params, Batch], Array]  # logits [B]
   # (params, training split, domain) -> params with the moments that normalise that domain's rows
   settle: Callable[[Params, DomainBatches, Array], Params] = lambda params, train, domain: params
+  # What `loss` adds to the likelihood of the labels, [] of what it is given; None if nothing.
+  penalty: Callable[[Params], Array] | None = None
 
 
 def objective(model: nn.Module, l2: float = 0.0) -> Objective:
@@ -48,7 +50,10 @@ def objective(model: nn.Module, l2: float = 0.0) -> Objective:
     logits = model.apply(variables(params), batch, train=True, rngs={"dropout": key})
     losses = optax.sigmoid_binary_cross_entropy(logits, batch.label)
     mean = (batch.weight * losses).sum() / batch.weight.sum()
-    return mean + l2 * embedding_norm(params["tables"]) if l2 else mean
+    return mean + penalty(params) if l2 else mean
+
+  def penalty(params):
+    return l2 * embedding_norm(params["tables"])
 
   def predict(params, batch):
     return model.apply(variables(params), batch, train=False)
@@ -63,7 +68,7 @@ def objective(model: nn.Module, l2: float = 0.0) -> Objective:
     tables = params["tables"] | {"domain": params["tables"]["domain"] | {"norm": norm}}
     return params | {"tables": tables}
 
-  return Objective(init, loss, predict, settle)
+  return Objective(init, loss, predict, settle, penalty if l2 else None)
 
 
 def moments(inputs: Callable[[Batch], Array], data: DomainBatches, domain: Array) -> dict:

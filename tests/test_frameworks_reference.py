@@ -12,11 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from test_experiment import tiny
 from test_reference import ALPHA, BETA, NUM_EPOCHS, adagrad, assert_is, descend, sgd, trained
 
-from mamdr_jax.descent import num_rounds, rounds
+from mamdr_jax import experiment
+from mamdr_jax.data import pack
+from mamdr_jax.descent import minibatch, num_rounds, rounds
 from mamdr_jax.methods import METHODS
 from mamdr_jax.methods.pcgrad import orders, project
+from mamdr_jax.objective import embedding_norm
 
 KEY = jax.random.key(9)
 
@@ -24,6 +28,10 @@ KEY = jax.random.key(9)
 def plus(a, b, factor=1.0):
   """a + factor · b."""
   return {name: a[name] + factor * b[name] for name in a}
+
+
+def with_l2(l2):
+  return lambda *args: handmade.loss(*args) + l2 * embedding_norm(args[0]["tables"])
 
 
 def mean(trees):
@@ -71,14 +79,21 @@ def test_separate(params, train):
   assert not record.rest
 
 
-def test_weighted_loss(params, train):
-  method, state, record = trained("weighted_loss", params, train)
+@pytest.mark.parametrize("l2", [0.0, 0.05])
+def test_weighted_loss(params, train, l2):
+  """A penalty is not weighed, and moves no log variance."""
+  options = {}
+  if l2:
+    options["penalty"] = lambda params: l2 * embedding_norm(params["tables"])
+    options |= {"objective": with_l2(l2), "sparse": False}
+  method, state, record = trained("weighted_loss", params, train, **options)
   theta, log_variance = handmade.flat(params), np.zeros(4)
   for index in np.concatenate([record.full_pass() for _ in range(NUM_EPOCHS)]):
     domain = train.batch.domain[index]
     weight = np.exp(-log_variance[domain])
     grads, value = handmade.gradient(theta, train, index), handmade.value(theta, train, index)
-    theta = plus(theta, grads, -ALPHA * weight)
+    decay = {n: 2 * l2 * theta[n] * (n in ("user", "item")) for n in theta}
+    theta = plus(plus(theta, grads, -ALPHA * weight), decay, -ALPHA)
     log_variance[domain] -= ALPHA * (0.5 - weight * value)
   assert_is(method.params(state, 0), theta)
   learned = state.params["tables"]["domain"]["log_variance"]
@@ -235,3 +250,19 @@ def test_weighted_loss_of_a_model_without_a_table_of_domains(train):
   moved, _ = jax.eval_shape(method.epoch, KEY, state, train, handmade.rates())
   assert moved == state
   assert jax.eval_shape(method.params, moved, 0) == params
+
+
+def test_the_l2_of_a_config_pulls_on_no_log_variance():
+  """After the only step of an epoch of one domain it is where it is without."""
+  changes = {"data.sizes": (60,), "batch_size": 64, "inner.name": "sgd", "alpha": 0.1}
+
+  def moved(l2):
+    dataset, goal, method = experiment.build(tiny("weighted_loss", l2=l2, **changes))
+    train = pack(dataset, "train", 64)
+    state = method.init(KEY, jax.jit(goal.init)(KEY, minibatch(train, 0)), 1)
+    return jax.jit(method.epoch)(KEY, state, train, handmade.rates(0.1))[0].params
+
+  own, plain = moved(0.5), moved(0.0)
+  log_variance = lambda params: params["tables"]["domain"]["log_variance"]
+  np.testing.assert_allclose(log_variance(own), log_variance(plain), rtol=1e-5)
+  assert embedding_norm(own["tables"]) < 0.9 * embedding_norm(plain["tables"])

@@ -47,10 +47,10 @@ class Record:
     return domain, taken
 
 
-def trained(name, params, data, **options):
-  """A method, its state after some epochs, and the record of them."""
+def trained(name, params, data, objective=handmade.loss, **options):
+  """A method, its state after some epochs of the loss `objective`, and the record of them."""
   data = handmade.tagged(data)
-  loss, seen = handmade.recorded(handmade.loss)
+  loss, seen = handmade.recorded(objective)
   method = METHODS[name](loss=loss, **({"inner": optax.sgd} | options))
   epoch, state = jax.jit(method.epoch), method.init(jax.random.key(0), params, data.start.size)
   for key in jax.random.split(jax.random.key(5), NUM_EPOCHS):

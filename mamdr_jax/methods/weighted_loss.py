@@ -1,30 +1,46 @@
 """Weighted Loss: a learned uncertainty per domain weighs its loss."""
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 
-from mamdr_jax.core import Loss, Method, Optimizer
+from mamdr_jax.core import Array, Loss, Method, Optimizer, Params
 from mamdr_jax.methods.alternate import alternate
 
 LOG_VARIANCE = "log_variance"  # sᵢ = log σᵢ², a row per domain, like other tables of the domain
 
 
-def weighted_loss(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
+def weighted_loss(
+  *,
+  loss: Loss,
+  inner: Optimizer,
+  penalty: Callable[[Params], Array] | None = None,
+  sparse: bool = True,
+) -> Method:
   """Kendall, Gal & Cipolla 2018, Eq. 10: L_d / σ_d² + log σ_d, a term of classification each.
 
     (θ, s) ← (θ, s) − α ∇ (exp(−s_d) L_d(θ, batch) + s_d / 2),  s = log σ², from 0.
 
-  The paper's step sums the terms of all tasks; a minibatch here has one domain, so that the sum is
-  over the steps of a pass, domains in a shuffled order. The info's `loss` is the weighted one.
+  L is the likelihood alone: a penalty on θ is added as it is, so that it neither weakens as s
+  grows nor moves s. The paper's step sums the terms of all tasks; a minibatch here has one
+  domain, so that the sum is over the steps of a pass, domains in a shuffled order. The info's
+  `loss` is the weighted one.
 
   Args:
-    loss: L.
+    loss: L, and the penalty if there is one.
+    penalty: what of `loss` is no likelihood, `Objective.penalty`.
     inner: α -> the optimizer, of θ and s alike; its state lives through all epochs.
     sparse: a step updates the table rows of its minibatch only; see `descend`.
   """
 
   def weighted(params, key, batch):
     log_variance = params["tables"]["domain"][LOG_VARIANCE][batch.domain]
-    return jnp.exp(-log_variance) * loss(without(params), key, batch) + log_variance / 2
+    own = without(params)
+    weigh = lambda likelihood: jnp.exp(-log_variance) * likelihood + log_variance / 2
+    if penalty is None:
+      return weigh(loss(own, key, batch))
+    added = penalty(own)
+    return weigh(loss(own, key, batch) - added) + added
 
   base = alternate(loss=weighted, inner=inner, sparse=sparse)
 
