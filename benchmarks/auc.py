@@ -12,17 +12,17 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.timing import best_of
 from mamdr_jax.machine import device
+from mamdr_jax.markdown import table
 from mamdr_jax.metrics import grouped_auc
-from mamdr_jax.report import markdown
 
 ROWS, POSITIVES, NUM_GROUPS, REPEATS = (100_000, 1_000_000, 20_000_000), (0.3, 0.01), 10, 3
 
 
-def main(rows=ROWS) -> None:
+def main() -> None:
   measure = jax.jit(lambda *columns: grouped_auc(*columns, NUM_GROUPS))
   sort = jax.jit(lambda *columns: jax.lax.sort(columns[::-1], num_keys=2))
   lines = []
-  for num_rows in rows:
+  for num_rows in ROWS:
     for share in POSITIVES:
       rng = np.random.default_rng(0)
       label = (rng.random(num_rows) < share).astype(np.float32)
@@ -38,7 +38,7 @@ def main(rows=ROWS) -> None:
                     f"{error:.1e}"])  # fmt: skip
   print(f"device: {device()}, {NUM_GROUPS} domains\n")
   header = ["rows", "positives", "seconds", "over its sort", "largest error"]
-  print(markdown(header, lines))
+  print(table(header, lines))
 
 
 if __name__ == "__main__":

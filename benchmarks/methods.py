@@ -13,6 +13,7 @@ per domain grows with n where the whole is quadratic, and would be level where i
 `--out` takes methods.md, the tables, and methods.png, seconds per epoch over domains.
 """
 
+import argparse
 import functools
 import inspect
 from pathlib import Path
@@ -21,7 +22,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from absl import app, flags
 
 from benchmarks.timing import best_of, carried, random_batches
 from mamdr_jax import tree
@@ -42,14 +42,13 @@ HELPERS = 3  # k
 GRADIENT, GRADIENTS = 141_056, (10, 30, 100, 300)  # length and numbers, for PCGrad's projection
 
 
-def main(argv: list[str]) -> None:
-  del argv
+def main(out: str | None = None) -> None:
   header = f"device: {device()}, B = {BATCH}, d = {SIZE}, {PER_DOMAIN} minibatches a domain"
   measured = {name: epochs(name) for name in METHODS}
   text = "\n\n".join([header, method_table(measured), projection_table()])
   print(text)
-  if flags.FLAGS.out:
-    out = Path(flags.FLAGS.out)
+  if out:
+    out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "methods.md").write_text(text + "\n")
     draw({name: seconds for name, (seconds, _) in measured.items()}, out / "methods.png")
@@ -151,5 +150,6 @@ def draw(seconds: dict[str, np.ndarray], path: Path) -> None:
 
 
 if __name__ == "__main__":
-  flags.DEFINE_string("out", None, "Folder for methods.md, the tables, and methods.png.")
-  app.run(main)
+  parser = argparse.ArgumentParser()
+  parser.add_argument("--out", help="folder for methods.md, the tables, and methods.png")
+  main(parser.parse_args().out)

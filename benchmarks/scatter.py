@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.timing import best_of
 from mamdr_jax.machine import device
-from mamdr_jax.report import markdown
+from mamdr_jax.markdown import table
 
 REPEATS, DTYPES = 10, ("float32", "float64")
 # what -> (updates, width of each, number of distinct indices)
@@ -29,15 +29,15 @@ CASES = {
 }
 
 
-def main() -> None:
-  if "--plain" in sys.argv[1:]:
+def main(plain: bool = False) -> None:
+  if plain:
     os.environ["XLA_FLAGS"] = ""  # early enough: nothing has been compiled
   flags = os.environ.get("XLA_FLAGS", "")
-  jax.config.update("jax_enable_x64", True)
   print(f"device: {device()}, jax {jax.__version__}, XLA_FLAGS={flags!r}\n")
   cases = itertools.product(CASES.items(), DTYPES)
-  rows = [[what, dtype, *timed(*case, dtype)] for (what, case), dtype in cases]
-  print(markdown(("what", "numbers", "ms, repeated", "ms, distinct", "ratio"), rows))
+  with jax.enable_x64(True):
+    rows = [[what, dtype, *timed(*case, dtype)] for (what, case), dtype in cases]
+  print(table(("what", "numbers", "ms, repeated", "ms, distinct", "ratio"), rows))
 
 
 def timed(updates: int, width: int, distinct: int, dtype: str) -> list[str]:
@@ -58,4 +58,4 @@ def timed(updates: int, width: int, distinct: int, dtype: str) -> list[str]:
 
 
 if __name__ == "__main__":
-  main()
+  main("--plain" in sys.argv[1:])

@@ -24,43 +24,45 @@ from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
 
 BATCH, SIZE, STEPS, REPEATS = 1024, 128, 60, 5
+USERS, NUM_IDS = (10_000, 100_000, 1_000_000), 10_000
+SQUARE = 2048  # rows and columns of the matrices whose product is the machine's own
 
 
 def main() -> None:
   print(f"device: {device()}, B = {BATCH}, d = {SIZE}, MLP [256, 128, 64], dropout 0.5\n")
   names = ("users", "ms per inner step", "over the first", "ms per outer step")
-  print(table(names, table_lengths((10_000, 100_000, 1_000_000))))
+  print(table(names, table_lengths()))
   print("\n" + table(("what", "GFLOP/s", "ms"), throughput()))
 
 
-def table_lengths(lengths: tuple[int, ...]) -> list[list]:
-  """Times the inner and outer step of DN with Adam at each length, lengths interleaved."""
-  cases = [case({"user": n, "item": 10_000}, {}) for n in lengths]
+def table_lengths() -> list[list]:
+  """Times the inner and outer step of DN with Adam at each of USERS, interleaved."""
+  cases = [case({"user": n, "item": NUM_IDS}, {}) for n in USERS]
   inner = best_of([run for run, _ in cases], REPEATS) / STEPS
   outer = best_of([step for _, step in cases], REPEATS)
   return [
     [f"{n:,}", f"{1e3 * i:.2f}", f"{i / inner[0]:.2f}", f"{1e3 * o:.0f}"]
-    for n, i, o in zip(lengths, inner, outer, strict=True)
+    for n, i, o in zip(USERS, inner, outer, strict=True)
   ]
 
 
 def throughput() -> list[list]:
   """GFLOP/s of a step on frozen features, counting its matrix products only, and of the machine."""
-  frozen = random_features(("user", "item"), 10_000, SIZE)
-  run, _ = case({"user": 10_000, "item": 10_000}, frozen)
+  frozen = random_features(("user", "item"), NUM_IDS, SIZE)
+  run, _ = case({"user": NUM_IDS, "item": NUM_IDS}, frozen)
   widths = (3 * SIZE, 256, 128, 64, 1)
   products = [a * b for a, b in itertools.pairwise(widths)]
   # Forward, gradient of the weights, gradient of the inputs; of the first layer's inputs only the
   # domain embedding is trained, and its gradient is taken with the rest.
   flops = 2 * BATCH * 3 * sum(products)
-  square = jnp.asarray(np.random.default_rng(0).normal(size=(2048, 2048)), jnp.float32)
+  square = jnp.asarray(np.random.default_rng(0).normal(size=(SQUARE, SQUARE)), jnp.float32)
   product = jax.jit(jnp.dot)
   jax.block_until_ready(product(square, square))
   step, whole = best_of([run, lambda: product(square, square)], REPEATS) / (STEPS, 1)
-  achieved, possible = flops / step / 1e9, 2 * 2048**3 / whole / 1e9
+  achieved, possible = flops / step / 1e9, 2 * SQUARE**3 / whole / 1e9
   return [
     ["inner step of DN, frozen features", f"{achieved:.0f}", f"{1e3 * step:.2f}"],
-    ["matrix product, 2048 x 2048", f"{possible:.0f}", f"{1e3 * whole:.2f}"],
+    [f"matrix product, {SQUARE} x {SQUARE}", f"{possible:.0f}", f"{1e3 * whole:.2f}"],
     ["ratio", f"{achieved / possible:.2f}", ""],
   ]
 

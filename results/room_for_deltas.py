@@ -6,8 +6,8 @@ domain stops where its own validation AUC is best, at zero passes if nothing hel
 than any delta has that is trained for all domains alike.
 """
 
+import itertools
 import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -15,13 +15,13 @@ import numpy as np
 import optax
 
 from mamdr_jax import experiment, tree
-from mamdr_jax.data import pack
+from mamdr_jax.data import SPLITS, pack
 from mamdr_jax.descent import descend, visit
-from mamdr_jax.evaluate import score
+from mamdr_jax.evaluate import measure
 from mamdr_jax.markdown import table
-from mamdr_jax.metrics import domain_auc
+from mamdr_jax.methods.domain_negotiation import NegotiationState
 
-EPOCHS = 8
+BATCH_SIZE, EPOCHS = 1024, 8
 OPTIMIZERS = {
   "Adam 1e-4": optax.adam(1e-4),
   "Adam 1e-3": optax.adam(1e-3),
@@ -32,43 +32,43 @@ BRANCHES = {"tables and net": ("tables", "net"), "net": ("net",), "tables": ("ta
 
 
 def main(workdir: str) -> None:
-  loaded, state = experiment.load(Path(workdir))
-  splits = [pack(loaded.dataset, split, 1024) for split in ("train", "valid", "test")]
-  train = splits[0]
+  (dataset, objective, method), state = experiment.load(workdir, trust=True)
+  if not isinstance(state, NegotiationState):
+    raise ValueError(f"{workdir} holds another method than DN, whose state is expected")
+  train, *others = (pack(dataset, split, BATCH_SIZE) for split in SPLITS)
 
   @jax.jit
-  def measure(params):
+  def measured(params):
+    """AUC per domain of validation and of test: [2, D]."""
     served = state._replace(params=params)
-    scored = (score(loaded.method, served, split, loaded.objective.predict) for split in splits[1:])
-    return [domain_auc(s, split) for s, split in zip(scored, splits[1:], strict=True)]
+    return jnp.stack([measure(objective, method, served, train, s)["auc"] for s in others])
 
-  start = measure(state.params)
-  rows = [["none", "", float(start[0].mean()), float(start[1].mean()), ""]]
-  for optimizer, tx in OPTIMIZERS.items():
-    for branch, names in BRANCHES.items():
+  start = np.asarray(measured(state.params))
+  rows = [["none", "", *map(float, start.mean(1)), ""]]
+  for (optimizer, tx), (branch, names) in itertools.product(OPTIMIZERS.items(), BRANCHES.items()):
 
-      @jax.jit
-      def one_pass(key, delta, opt_state, domain, tx=tx):
-        order, length = visit(key, train, domain)
-        return descend(
-          key, delta, opt_state, train, order,
-          loss=loaded.objective.loss, tx=tx, length=length, base=state.params,
-        )[:2]  # fmt: skip
+    @jax.jit
+    def one_pass(key, delta, opt_state, domain, tx=tx):
+      visit_key, descent_key = jax.random.split(key)
+      order, length = visit(visit_key, train, domain)
+      return descend(
+        descent_key, delta, opt_state, train, order,
+        loss=objective.loss, tx=tx, length=length, base=state.params,
+      )[:2]  # fmt: skip
 
-      best = [np.array(auc) for auc in start]
-      for d in range(len(loaded.dataset.domains)):
-        delta = tree.zeros_like({name: state.params[name] for name in names})
-        opt_state = tx.init(delta)
-        for epoch in range(EPOCHS):
-          delta, opt_state = one_pass(jax.random.key(epoch), delta, opt_state, jnp.int32(d))
-          valid, test = measure(tree.add(state.params, delta))
-          if valid[d] > best[0][d]:
-            best[0][d], best[1][d] = valid[d], test[d]
-      helped = int((best[0] > np.array(start[0])).sum())
-      rows.append([optimizer, branch, float(best[0].mean()), float(best[1].mean()), helped])
-      print(rows[-1], file=sys.stderr)
+    best = start.copy()
+    for d in range(len(dataset.domains)):
+      delta = tree.zeros_like({name: state.params[name] for name in names})
+      opt_state = tx.init(delta)
+      for key in jax.random.split(jax.random.key(d), EPOCHS):
+        delta, opt_state = one_pass(key, delta, opt_state, jnp.int32(d))
+        valid, test = np.asarray(measured(tree.add(state.params, delta)))[:, d]
+        if valid > best[0, d]:
+          best[:, d] = valid, test
+    rows.append([optimizer, branch, *map(float, best.mean(1)), int((best[0] > start[0]).sum())])
+    print(rows[-1], file=sys.stderr)
   print(table(["optimizer", "delta on", "valid AUC", "test AUC", "domains helped"], rows))
 
 
 if __name__ == "__main__":
-  main(sys.argv[1])
+  main(*sys.argv[1:])

@@ -4,7 +4,6 @@ Prints both for every domain of the test split, scored by the best state of the 
 """
 
 import sys
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -15,7 +14,7 @@ from mamdr_jax.evaluate import score
 from mamdr_jax.markdown import table
 from mamdr_jax.metrics import domain_auc
 
-NUM_THRESHOLDS = 500
+BATCH_SIZE, NUM_THRESHOLDS = 1024, 500
 
 
 def threshold_auc(probability: np.ndarray, label: np.ndarray) -> float:
@@ -29,9 +28,14 @@ def threshold_auc(probability: np.ndarray, label: np.ndarray) -> float:
 
 
 def main(workdir: str) -> None:
-  loaded, state = experiment.load(Path(workdir))
-  test = pack(loaded.dataset, "test", 1024)
-  logits = score(loaded.method, state, test, loaded.objective.predict)
+  loaded, state = experiment.load(workdir, trust=True)
+  train, test = (pack(loaded.dataset, split, BATCH_SIZE) for split in ("train", "test"))
+
+  @jax.jit
+  def scored():
+    return score(experiment.serving(loaded, state, train), test, loaded.objective.predict)
+
+  logits = scored()
   exact = domain_auc(logits, test)
   rows = []
   for d, name in enumerate(loaded.dataset.domains):
@@ -43,4 +47,4 @@ def main(workdir: str) -> None:
 
 
 if __name__ == "__main__":
-  main(sys.argv[1])
+  main(*sys.argv[1:])

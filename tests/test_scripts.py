@@ -1,0 +1,195 @@
+"""Every script under results/ and benchmarks/ runs, at a tiny size, and prints what it says.
+
+A script has its sizes as constants at its head, which are made small here.
+"""
+
+import importlib
+from pathlib import Path
+
+import jax
+import numpy as np
+import optax
+import pytest
+from made_results import ROOT, rows_of
+from test_experiment import tiny
+
+from mamdr_jax import experiment
+from mamdr_jax.machine import device
+from mamdr_jax.methods import METHODS
+from mamdr_jax.models import MODELS
+
+SCRIPTS = sorted(path for name in ("results", "benchmarks") for path in (ROOT / name).glob("*.py"))
+
+
+@pytest.fixture
+def tables(capsys, monkeypatch):
+  """A function (script, arguments, sizes) -> the tables that its `main` prints, each as rows."""
+
+  def run(name, *arguments, **sizes):
+    module = importlib.import_module(name)
+    assert Path(module.__file__).parent == ROOT / name.split(".")[0]
+    for constant, value in sizes.items():
+      monkeypatch.setattr(module, constant, value)
+    module.main(*arguments)
+    first, *blocks = capsys.readouterr().out.split("\n\n")
+    if name.startswith("benchmarks"):
+      assert first.startswith(f"device: {device()}")
+    return [rows_of(block) for block in [first, *blocks] if block.startswith("|")]
+
+  return run
+
+
+@pytest.fixture(scope="module")
+def negotiated(tmp_path_factory):
+  """A workdir of DN on tables of ids, and its result."""
+  workdir = tmp_path_factory.mktemp("scripts") / "dn"
+  config = tiny("domain_negotiation", **{"data.features": "ids", "alpha": 0.05, "beta": 0.5})
+  return workdir, experiment.run(config, workdir)
+
+
+def numbers(rows, column):
+  """A column of figures below its header, all finite and none below 0."""
+  place = rows[0].index(column)
+  found = np.array([float(row[place].replace(",", "")) for row in rows[1:] if row[place]])
+  assert found.size and np.isfinite(found).all() and (found >= 0).all()
+  return found
+
+
+def test_every_script_has_a_test_here():
+  tests = [name for name in globals() if name.startswith("test_")]
+  assert len(SCRIPTS) >= 8
+  for path in SCRIPTS:
+    assert any(name.startswith(f"test_{path.stem}_") for name in tests), path
+
+
+def test_threshold_auc_prints_the_exact_auc_of_every_domain_beside(tables, negotiated):
+  workdir, result = negotiated
+  (rows,) = tables("results.threshold_auc", str(workdir))
+  found = result["runs"][0]["test"]["auc"]
+  assert [row[0] for row in rows[1:]] == list(found)
+  exact, rough = numbers(rows, "exact"), numbers(rows, "500 thresholds")
+  np.testing.assert_allclose(exact, list(found.values()), atol=6e-5)
+  told = [float(row[-1]) for row in rows[1:]]
+  np.testing.assert_allclose(told, rough - exact, atol=2e-4)
+  assert np.abs(told).max() < 0.1
+
+
+def test_threshold_auc_is_exact_where_a_threshold_parts_all_scores_and_blind_between_two():
+  threshold_auc = importlib.import_module("results.threshold_auc").threshold_auc
+  label = np.array([0, 0, 1, 1])
+  assert threshold_auc(np.array([0.1, 0.4, 0.4, 0.8]), label) == 0.875
+  assert threshold_auc(np.array([0.5001, 0.5002, 0.5003, 0.5004]), label) == 0.5
+
+
+def test_room_for_deltas_starts_from_the_best_state_and_only_adds(tables, negotiated):
+  workdir, result = negotiated
+  two = {"Adam": optax.adam(0.03), "SGD": optax.sgd(3.0)}
+  (rows,) = tables("results.room_for_deltas", str(workdir), OPTIMIZERS=two, EPOCHS=2)
+  branches = ("tables and net", "net", "tables")
+  assert [row[:2] for row in rows[1:]] == [["none", ""], *([o, b] for o in two for b in branches)]
+  valid, test = numbers(rows, "valid AUC"), numbers(rows, "test AUC")
+  best = result["runs"][0]
+  assert valid[0] == pytest.approx(best["valid"]["mean_auc"], abs=6e-5)
+  assert test[0] == pytest.approx(best["test"]["mean_auc"], abs=6e-5)
+  helped = numbers(rows, "domains helped")
+  assert ((valid[1:] > valid[0]) == (helped > 0)).all() and helped.max() in (1, 2, 3)
+  assert (test <= 1).all()
+
+
+def test_room_for_deltas_takes_a_workdir_of_dn_alone(tables, tmp_path):
+  experiment.run(tiny("alternate"), tmp_path / "run")
+  with pytest.raises(ValueError, match="holds another method than DN"):
+    tables("results.room_for_deltas", str(tmp_path / "run"))
+
+
+def test_auc_agrees_with_scikit_learn(tables):
+  (rows,) = tables("benchmarks.auc", ROWS=(300, 900), POSITIVES=(0.3,), NUM_GROUPS=3, REPEATS=1)
+  assert [row[:2] for row in rows[1:]] == [["300", "30%"], ["900", "30%"]]
+  assert numbers(rows, "largest error").max() < 1e-6
+  assert numbers(rows, "over its sort").min() > 0
+
+
+def test_scatter_times_both_kinds_of_numbers_and_leaves_the_width_of_others(tables):
+  (rows,) = tables("benchmarks.scatter", CASES={"few ids": (4096, 8, 2)}, REPEATS=1)
+  assert [row[:2] for row in rows[1:]] == [["few ids", "float32"], ["few ids", "float64"]]
+  assert numbers(rows, "ms, repeated").min() > 0 and numbers(rows, "ratio").min() > 0
+  assert not jax.config.jax_enable_x64
+
+
+def test_step_times_every_length_of_the_tables_and_the_machine(tables):
+  lengths, machine = tables(
+    "benchmarks.step", USERS=(20, 1000), NUM_IDS=20, BATCH=4, SIZE=4, STEPS=2, REPEATS=1, SQUARE=64
+  )
+  assert [row[0] for row in lengths[1:]] == ["20", "1,000"]
+  assert numbers(lengths, "ms per inner step").min() > 0
+  assert numbers(lengths, "over the first")[0] == 1
+  assert [row[0] for row in machine[1:]][1:] == ["matrix product, 64 x 64", "ratio"]
+  assert numbers(machine, "GFLOP/s").size == 3
+
+
+def test_models_prints_a_row_a_model(tables):
+  some = {name: MODELS[name] for name in ("mlp", "star")}
+  sizes = {"FEW": 2, "MANY": 4, "BATCH": 4, "SIZE": 8, "NUM_IDS": 16, "STEPS": 2, "REPEATS": 1}
+  (rows,) = tables("benchmarks.models", MODELS=some, **sizes)
+  assert [row[0] for row in rows[1:]] == list(some)
+  few, many = (numbers(rows, f"ms per step, {n} domains") for n in (2, 4))
+  assert few.min() > 0 and many.min() > 0 and numbers(rows, "ratio").size == 2
+  mlp, star = numbers(rows, "parameters")  # STAR has a net for all domains and one for each
+  assert mlp < star
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_of_the_papers_sizes_have_the_parameters_and_operations_on_the_page(name):
+  page = (ROOT / "results/speed.md").read_text(encoding="utf-8")
+  (line,) = [line for line in page.splitlines() if line.startswith(f"| {name} ")]
+  told = [int(cell.replace(",", "")) for cell in rows_of(line)[0][1:3]]
+  assert list(importlib.import_module("benchmarks.models").size_and_flops(name)) == told
+
+
+def test_methods_counts_the_passes_of_an_epoch_and_leaves_page_and_picture(tables, tmp_path):
+  some = {name: METHODS[name] for name in ("domain_negotiation", "domain_regularization")}
+  sizes = {"SIZE": 4, "BATCH": 4, "PER_DOMAIN": 2, "REPEATS": 1, "HELPERS": 1, "GRADIENT": 8}
+  sizes |= {"NUM_IDS": {"user": 64, "item": 64}, "DOMAINS": (2, 4), "SHOWN": (2, 4)}
+  out = tmp_path / "out"
+  epochs, projection = tables("benchmarks.methods", out, METHODS=some, GRADIENTS=(2, 3), **sizes)
+  assert [row[0] for row in epochs[1:]] == list(some)
+  # n domains of 2 minibatches; DR after that visits a helper's and the target's for every target.
+  assert numbers(epochs, "passes, 2").tolist() == [4, 4 + 2 * 4]
+  assert numbers(epochs, "passes, 4").tolist() == [8, 8 + 4 * 4]
+  assert numbers(epochs, "ratio").min() > 0
+  assert [row[0] for row in projection[1:]] == ["2", "3"]
+  assert rows_of((out / "methods.md").read_text().split("\n\n")[1]) == epochs
+  assert (out / "methods.png").stat().st_size > 1000
+
+
+def test_sweep_scales_separate_commands_up_to_the_runs_of_one(tables, monkeypatch):
+  monkeypatch.chdir(ROOT)
+  monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+  monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+  small = ("--config.data.preset=", "--config.data.sizes=(120, 90)", "--config.data.feature_size=4")
+  small += ("--config.model.hidden=(4,)", "--config.epochs=1")
+  demo = "--config=configs/synthetic.py:taobao10,mlp,domain_negotiation"
+  sizes = {"ALPHA": (0.1, 0.01), "BETA": (0.5,), "SEEDS": (0, 1), "SEPARATE": ((0.1, 0.5, 0),)}
+  (rows,) = tables("benchmarks.sweep", COMMON=(demo, *small), **sizes)
+  assert [row[0] for row in rows[1:]] == [
+    "4 runs in one command", "4 commands of one run", "ratio"
+  ]  # fmt: skip
+  one, separate, ratio = numbers(rows, "seconds")
+  assert ratio == pytest.approx(separate / one, rel=0.25)  # of seconds that are rounded
+  assert rows[2][2] == "1 measured, scaled up"
+
+
+def test_timing_takes_the_least_of_the_repeats_all_cases_in_turn(monkeypatch):
+  timing = importlib.import_module("benchmarks.timing")
+  took = {"a": iter((3.0, 1.0)), "b": iter((2.0, 5.0))}
+  monkeypatch.setattr(timing, "seconds", lambda run: next(took[run]))
+  assert timing.best_of(("a", "b"), 2).tolist() == [1.0, 2.0]
+
+
+def test_timing_draws_full_minibatches_contiguous_by_domain():
+  timing = importlib.import_module("benchmarks.timing")
+  data = timing.random_batches({"user": 5}, num_domains=3, per_domain=2, batch_size=4)
+  assert data.batch.ids["user"].shape == data.batch.label.shape == (6, 4)
+  assert data.batch.domain.tolist() == [0, 0, 1, 1, 2, 2]
+  assert data.start.tolist() == [0, 2, 4] and data.count.tolist() == [2, 2, 2]
+  assert (data.batch.weight == 1).all() and data.batch.ids["user"].max() < 5
