@@ -17,9 +17,10 @@ import optax
 from mamdr_jax import experiment, tree
 from mamdr_jax.data import SPLITS, pack
 from mamdr_jax.descent import descend, visit
-from mamdr_jax.evaluate import measure
+from mamdr_jax.evaluate import score
 from mamdr_jax.markdown import table
 from mamdr_jax.methods.domain_negotiation import NegotiationState
+from mamdr_jax.metrics import domain_auc
 
 BATCH_SIZE, EPOCHS = 1024, 8
 OPTIMIZERS = {
@@ -32,39 +33,42 @@ BRANCHES = {"tables and net": ("tables", "net"), "net": ("net",), "tables": ("ta
 
 
 def main(workdir: str) -> None:
-  (dataset, objective, method), state = experiment.load(workdir, trust=True)
+  (dataset, objective, _), state = experiment.load(workdir, trust=True)
   if not isinstance(state, NegotiationState):
     raise ValueError(f"{workdir} holds another method than DN, whose state is expected")
   train, *others = (pack(dataset, split, BATCH_SIZE) for split in SPLITS)
+  params, domains = state.params, jnp.arange(len(dataset.domains))
 
   @jax.jit
-  def measured(params):
-    """AUC per domain of validation and of test: [2, D]."""
-    served = state._replace(params=params)
-    return jnp.stack([measure(objective, method, served, train, s)["auc"] for s in others])
+  def measured(deltas):
+    """AUC of every domain with its delta, of validation and of test: [2, D]."""
+    serve = lambda d: objective.settle(tree.add(params, tree.take(deltas, d)), train, d)
+    return jnp.stack([domain_auc(score(serve, s, objective.predict), s) for s in others])
 
-  start = np.asarray(measured(state.params))
+  start = np.asarray(measured({}))
   rows = [["none", "", *map(float, start.mean(1)), ""]]
   for (optimizer, tx), (branch, names) in itertools.product(OPTIMIZERS.items(), BRANCHES.items()):
 
     @jax.jit
-    def one_pass(key, delta, opt_state, domain, tx=tx):
-      visit_key, descent_key = jax.random.split(key)
-      order, length = visit(visit_key, train, domain)
-      return descend(
-        descent_key, delta, opt_state, train, order,
-        loss=objective.loss, tx=tx, length=length, base=state.params,
-      )[:2]  # fmt: skip
+    def one_pass(key, deltas, opt_states, tx=tx):
+      def alone(of_domain):
+        domain, key, delta, opt_state = of_domain
+        visit_key, descent_key = jax.random.split(key)
+        order, length = visit(visit_key, train, domain)
+        return descend(
+          descent_key, delta, opt_state, train, order,
+          loss=objective.loss, tx=tx, length=length, base=params,
+        )[:2]  # fmt: skip
 
-    best = start.copy()
-    for d in range(len(dataset.domains)):
-      delta = tree.zeros_like({name: state.params[name] for name in names})
-      opt_state = tx.init(delta)
-      for key in jax.random.split(jax.random.key(d), EPOCHS):
-        delta, opt_state = one_pass(key, delta, opt_state, jnp.int32(d))
-        valid, test = np.asarray(measured(tree.add(state.params, delta)))[:, d]
-        if valid > best[0, d]:
-          best[:, d] = valid, test
+      keys = jax.random.split(key, domains.size)
+      return jax.lax.map(alone, (domains, keys, deltas, opt_states))
+
+    deltas = tree.tile(tree.zeros_like({name: params[name] for name in names}), domains.size)
+    opt_states, best = jax.vmap(tx.init)(deltas), start
+    for key in jax.random.split(jax.random.key(0), EPOCHS):
+      deltas, opt_states = one_pass(key, deltas, opt_states)
+      found = np.asarray(measured(deltas))
+      best = np.where(found[0] > best[0], found, best)
     rows.append([optimizer, branch, *map(float, best.mean(1)), int((best[0] > start[0]).sum())])
     print(rows[-1], file=sys.stderr)
   print(table(["optimizer", "delta on", "valid AUC", "test AUC", "domains helped"], rows))

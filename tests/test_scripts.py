@@ -43,7 +43,7 @@ def tables(capsys, monkeypatch):
 def negotiated(tmp_path_factory):
   """A workdir of DN on tables of ids, and its result."""
   workdir = tmp_path_factory.mktemp("scripts") / "dn"
-  config = tiny("domain_negotiation", **{"data.features": "ids", "alpha": 0.05, "beta": 0.5})
+  config = tiny("domain_negotiation", **{"data.features": "ids", "alpha": 0.05})
   return workdir, experiment.run(config, workdir)
 
 
@@ -84,8 +84,9 @@ def test_threshold_auc_is_exact_where_a_threshold_parts_all_scores_and_blind_bet
 def test_room_for_deltas_starts_from_the_best_state_and_only_adds(tables, negotiated):
   workdir, result = negotiated
   two = {"Adam": optax.adam(0.03), "SGD": optax.sgd(3.0)}
-  (rows,) = tables("results.room_for_deltas", str(workdir), OPTIMIZERS=two, EPOCHS=2)
-  branches = ("tables and net", "net", "tables")
+  branches = {"net": ("net",), "tables": ("tables",)}
+  sizes = {"OPTIMIZERS": two, "BRANCHES": branches, "EPOCHS": 3}
+  (rows,) = tables("results.room_for_deltas", str(workdir), **sizes)
   assert [row[:2] for row in rows[1:]] == [["none", ""], *([o, b] for o in two for b in branches)]
   valid, test = numbers(rows, "valid AUC"), numbers(rows, "test AUC")
   best = result["runs"][0]

@@ -1,0 +1,68 @@
+"""Every case of every shipped config passes the checks that a run makes before it compiles."""
+
+import itertools
+import re
+
+import handmade
+import pytest
+from made_results import ROOT
+from test_study import config_of
+
+from mamdr_jax import check, experiment, keys, study
+
+PATHS = {path.stem: path for path in sorted((ROOT / "configs").glob("*.py"))}
+DATA = ("amazon-small", "synthetic-taobao10", "taobao-10", "table")
+STUDIES = ("table5", "table6", "table10", "figure8", "figure9")
+ABLATIONS = ("amazon-small", "synthetic", "synthetic-blind")
+ARGUMENTS = {
+  "paper": [",".join(parts) for parts in itertools.product(STUDIES, DATA, ("small", "full"))],
+  "ablation": [",".join(parts) for parts in itertools.product(ABLATIONS, ("tune", "final"))],
+}
+MADE = [(name, argument) for name in PATHS for argument in ["", *ARGUMENTS.get(name, [])]]
+
+
+@pytest.fixture(scope="module")
+def dataset():
+  """Stands for whatever a config reads: the checks need its fields, and not its rows."""
+  return handmade.dataset(sizes=(4,) * 10)
+
+
+@pytest.mark.parametrize(("name", "argument"), MADE)
+def test_every_case_of_a_config_can_be_built(name, argument, dataset):
+  config = config_of(PATHS[name], argument)
+  check.values(config.to_dict())
+  for label, case in study.cases(config).items():
+    study.check_name(label)
+    check.values(case.to_dict())
+    check.fits(case, experiment.build(case, dataset=dataset).method)
+    assert case.method.get("k", 0) < len(dataset.domains)
+
+
+def test_the_questions_are_of_one_key_each():
+  """Save where a key is nothing without another: Adam's rate, and the options of an optimizer."""
+  config = config_of(PATHS["questions"])
+  made = {name: keys.flat(case.to_dict()) for name, case in study.cases(config).items()}
+  together = {"dn_adam": {"outer.name", "beta"}}
+  together["mamdr_decay"] = {"specific_inner.name", "specific_inner.options"}
+  against = {name: name.split("_")[0] for name in made}
+  against["mamdr_k_1_whole_visits"] = "mamdr_k_1"
+  for name, case in made.items():
+    base = made[against[name]]
+    changed = {key for key in base.keys() | case.keys() if base.get(key) != case.get(key)}
+    assert name in ("dn", "mamdr") or changed == together.get(name) or len(changed) == 1, name
+
+
+def test_the_configs_that_bound_visits_are_those_that_the_page_names():
+  page = (ROOT / "docs/departures.md").read_text(encoding="utf-8")
+  (said,) = re.findall(r"the configs ([^;|]*) bound them to 5 minibatches", page)
+  bounds = {}
+  for name, argument in MADE:
+    for case in study.cases(config_of(PATHS[name], argument)).values():
+      if "visit_steps" in case.method:
+        key = name + " full" * argument.endswith(",full")
+        bounds.setdefault(key, set()).add(case.method.visit_steps)
+  assert bounds.pop("questions") == {5, 10, None}  # the default and what is asked of it
+  named = set(re.findall(r"\w+", said)) & PATHS.keys()
+  assert named == {"questions"} | {name for name, found in bounds.items() if found == {5}}
+  assert all(found in ({5}, {None}) for found in bounds.values())
+  assert "at the small scale, paper" in said and bounds["paper full"] == {None}
