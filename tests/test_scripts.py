@@ -1,9 +1,13 @@
-"""Every script under results/ and benchmarks/ runs, at a tiny size, and prints what it says.
+"""Every script of results/ and benchmarks/ runs, at a tiny size, and prints what it says.
 
 A script has its sizes as constants at its head, which are made small here.
 """
 
 import importlib
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -13,12 +17,14 @@ import pytest
 from made_results import ROOT, rows_of
 from test_experiment import tiny
 
-from mamdr_jax import experiment
+from mamdr_jax import experiment, files
+from mamdr_jax.data.amazon import AMAZON
 from mamdr_jax.machine import device
 from mamdr_jax.methods import METHODS
 from mamdr_jax.models import MODELS
 
-SCRIPTS = sorted(path for name in ("results", "benchmarks") for path in (ROOT / name).glob("*.py"))
+FOLDERS = ROOT / "results", ROOT / "benchmarks"
+SCRIPTS = sorted(path for folder in FOLDERS for path in folder.glob("*.[ps][yh]"))
 
 
 @pytest.fixture
@@ -57,7 +63,7 @@ def numbers(rows, column):
 
 def test_every_script_has_a_test_here():
   tests = [name for name in globals() if name.startswith("test_")]
-  assert len(SCRIPTS) >= 8
+  assert len(SCRIPTS) >= 9
   for path in SCRIPTS:
     assert any(name.startswith(f"test_{path.stem}_") for name in tests), path
 
@@ -178,6 +184,24 @@ def test_sweep_scales_separate_commands_up_to_the_runs_of_one(tables, monkeypatc
   one, separate, ratio = numbers(rows, "seconds")
   assert ratio == pytest.approx(separate / one, rel=0.25)  # of seconds that are rounded
   assert rows[2][2] == "1 measured, scaled up"
+
+
+def test_amazon_6_trains_and_tells_its_memory(tmp_path, monkeypatch):
+  monkeypatch.chdir(ROOT)
+  monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+  monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+  monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+  rng, pairs = np.random.default_rng(0), [(user, item) for user in range(30) for item in range(30)]
+  (tmp_path / "raw").mkdir()
+  for category in AMAZON["6"]:
+    lines = [f"u{user},{category}{item}" for user, item in rng.permutation(pairs)[:120]]
+    (tmp_path / "raw" / f"{category}.csv").write_text("\n".join(["user,item", *lines]) + "\n")
+  command = ["results/amazon_6.sh", tmp_path / "raw", tmp_path, "domain_negotiation"]
+  done = subprocess.run(command, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr[-2000:]
+  assert float(re.search(r"peak resident memory: (\d+\.\d+) GiB", done.stdout)[1]) < 8
+  result = files.read_json(tmp_path / "amazon_6_domain_negotiation" / files.RESULT)
+  assert list(result["runs"][0]["test"]["auc"]) == list(AMAZON["6"])
 
 
 def test_timing_takes_the_least_of_the_repeats_all_cases_in_turn(monkeypatch):
