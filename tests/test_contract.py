@@ -153,6 +153,7 @@ def test_domain_counts_that_leave_no_helper_are_refused(params):
     ("mldg", {"first_order": False}, "choose sgd, or adam with eps_root"),
     ("reptile", {"round_steps": 0}, "round_steps=0; choose 1 or more"),
     ("domain_negotiation", {"round_steps": 0}, "round_steps=0; choose 1 or more"),
+    ("mamdr", {"round_steps": 0}, "round_steps=0; choose 1 or more"),
   ],
 )
 def test_arguments_that_cannot_work_are_refused(name, options, said):

@@ -73,13 +73,17 @@ def test_gamma_0_leaves_the_deltas(params, train):
 
 
 @pytest.mark.parametrize(
-  ("name", "inside"),
-  [("domain_regularization", "alternate"), ("mamdr", "domain_negotiation")],
+  ("name", "inside", "options"),
+  [
+    ("domain_regularization", "alternate", {}),
+    ("mamdr", "domain_negotiation", {}),
+    ("mamdr", "domain_negotiation", {"round_steps": 2}),
+  ],
 )
-def test_regularization_does_not_move_the_shared_parameters(params, train, name, inside):
+def test_regularization_does_not_move_the_shared_parameters(params, train, name, inside, options):
   shared_key, _ = jax.random.split(KEY)
-  state = trained(name, params, train, k=2)
-  alone = trained(inside, params, train, key=shared_key)
+  state = trained(name, params, train, k=2, **options)
+  alone = trained(inside, params, train, key=shared_key, **options)
   handmade.assert_trees_equal(state.shared, alone)
   assert all(np.abs(x).max() > 0.01 for x in jax.tree.leaves(state.specific))
 

@@ -15,6 +15,7 @@ def mamdr(
   inner: Optimizer,
   outer: Optimizer = optax.sgd,
   carry: bool = True,
+  round_steps: int | None = None,
   k: int = 3,
   visit_steps: int | None = None,
   help_self: bool = False,
@@ -33,6 +34,8 @@ def mamdr(
     inner: α -> the inner optimizer of the shared parameters, and by default of the deltas.
     outer: β or γ -> the outer optimizer, of the shared parameters and of the deltas.
     carry: DN's inner optimizer state lives on into the next epoch.
+    round_steps: an outer step of DN follows every so many minibatches of each domain; by default it
+      follows one whole pass.
     k: how many helpers a target has.
     visit_steps: at most so many minibatches of a helper, and of the target; by default all.
     help_self: the target is one more helper of itself, after the others.
@@ -46,7 +49,9 @@ def mamdr(
     loss=loss,
     inner=inner,
     outer=outer,
-    shared=domain_negotiation(loss=loss, inner=inner, outer=outer, carry=carry, sparse=sparse),
+    shared=domain_negotiation(
+      loss=loss, inner=inner, outer=outer, carry=carry, round_steps=round_steps, sparse=sparse
+    ),
     k=k,
     visit_steps=visit_steps,
     help_self=help_self,
