@@ -1,13 +1,15 @@
-"""What the values of a config may be; what cannot be is one sentence, before it is built."""
+"""What a config may ask for; what cannot be is one sentence, before it is built."""
 
 import inspect
 import math
 from collections.abc import Mapping
 
 import ml_collections
+import numpy as np
 
-from mamdr_jax import configure, keys
-from mamdr_jax.core import Method
+from mamdr_jax import configure, keys, machine, tree
+from mamdr_jax.core import Method, Tree
+from mamdr_jax.data import SPLITS, Dataset
 from mamdr_jax.methods import METHODS
 
 MOST = 2**24  # of any number that counts or sizes something
@@ -56,6 +58,41 @@ def fits(config: ml_collections.ConfigDict, method: Method) -> None:
       raise ValueError(f"{section}.name={config[section].name!r}: method {name!r} has no such one")
 
 
+def data_fit(dataset: Dataset, batch_size: int) -> int:
+  """Bytes that the splits of a data set take as minibatches of `batch_size`, padding included.
+
+  Raises:
+    ValueError: the machine has less memory.
+  """
+  arrays = (*dataset.ids.values(), *dataset.dense.values())
+  per_row = 8 + sum(4 * (array[:1].size or 1) for array in arrays)  # 8 of label and weight
+  num_rows = 0
+  for split in range(len(SPLITS)):
+    rows = np.bincount(dataset.domain[dataset.split == split])
+    num_rows += int((-(-rows // batch_size) * batch_size).sum())
+  num_bytes = per_row * num_rows + tree.num_bytes(dataset.frozen)
+  machine.check_memory(f"the data, in minibatches of batch_size={batch_size:,} rows,", num_bytes)
+  return num_bytes
+
+
+def run_fits(params: Tree, state: Tree, data_bytes: int) -> None:
+  """Raises a ValueError if a run takes more memory than the machine has: see `train.Run`.
+
+  Args:
+    params: the model's parameters, arrays or their shapes.
+    state: the method's, of which a run holds two, as it stands and the best.
+    data_bytes: what the splits take.
+  """
+  sizes = {
+    "parameters": tree.num_bytes(params),
+    "with deltas and optimizers": tree.num_bytes(state),
+    "data": data_bytes,
+  }
+  told = ", ".join(f"{name} {size / 2**30:,.1f} GiB" for name, size in sizes.items())
+  num_bytes = 2 * sizes["with deltas and optimizers"] + data_bytes
+  machine.check_memory(f"a run ({told}; it and its best are kept)", num_bytes)
+
+
 def _number(key: str, value, least: float, most: float) -> None:
   real = isinstance(value, int | float) and not isinstance(value, bool)
   if not (real and least <= value <= most and math.isfinite(value)):
@@ -86,8 +123,11 @@ def _plain(key: str, value) -> None:
       raise ValueError(f"{key}={_short(value)}; expected numbers of at most {MOST:,}")
     if isinstance(entry, list | tuple | dict):
       raise ValueError(f"{key}={_short(value)}; expected plain values, and one is nested")
-  if key.startswith("model."):
+  if key.startswith("model.") or key == "data.sizes":
     _size(key, value)
+  if key == "data.ctr":
+    for entry in value:
+      _number(key, entry, 0, MOST)
   if key in ("method.specific_scale", "method.finetune_rate"):
     _number(key, value, 0, MOST)
   counts = ("visit_steps", "round_steps", "inner_steps", "num_test")
@@ -111,6 +151,7 @@ def _pairs(key: str, value) -> None:
     and len(pair) == 2
     and isinstance(pair[0], str)
     and isinstance(pair[1], list | tuple)
+    and (pair[1] or key == "cases")
     for pair in value
   )
   if not pairs:

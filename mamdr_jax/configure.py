@@ -10,7 +10,7 @@ import typing
 import ml_collections
 from ml_collections import config_dict
 
-from mamdr_jax import optimizers
+from mamdr_jax import keys, optimizers
 from mamdr_jax.core import Optimizer
 from mamdr_jax.data import DATASETS
 from mamdr_jax.methods import METHODS
@@ -175,7 +175,11 @@ def vary(config: ml_collections.ConfigDict, changes: dict) -> ml_collections.Con
       continue
     try:
       config.update_from_flattened_dict({key: value})
-    except (KeyError, TypeError, AttributeError) as error:
+    except KeyError:
+      near = difflib.get_close_matches(key, keys.flat(config.to_dict()), 1)
+      hint = f" (did you mean {near[0]!r}?)" if near else ""
+      raise ValueError(f"{key}={value!r}: the config has no such key{hint}") from None
+    except (TypeError, AttributeError) as error:
       raise ValueError(f"{key}={value!r}: {str(error).splitlines()[0]}") from None
   return config
 

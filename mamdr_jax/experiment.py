@@ -110,8 +110,11 @@ def run(
   def prepared():
     experiment = build(config, progress.step if progress.on_terminal else None, dataset)
     check.fits(config, experiment.method)
+    data_bytes = check.data_fit(dataset, config.batch_size)
     splits = {split: pack(dataset, split, config.batch_size) for split in SPLITS}
-    return experiment, splits, tree.size(shapes(experiment, splits["train"])[0])
+    params, state = shapes(experiment, splits["train"])
+    check.run_fits(params, state, data_bytes)
+    return experiment, splits, tree.size(params)
 
   if not (workdir / RESULT).exists():
     prepared()  # what cannot be built leaves no folder

@@ -33,6 +33,8 @@ def main(argv: list[str]) -> None:
     sys.exit(f"error: unexpected argument {argv[1]!r}; flags look like --config.alpha=0.01")
   logging.set_verbosity(logging.WARNING)
   # Imported after the flags, so that a bad one fails at once.
+  import jax
+
   from mamdr_jax import backend, experiment, report, study
 
   backend.keep_compiled(FLAGS.compilation_cache)
@@ -53,6 +55,11 @@ def main(argv: list[str]) -> None:
     sys.exit(130)
   except (ValueError, OSError) as error:
     sys.exit(f"error: {sentence(error)}")
+  except (MemoryError, jax.errors.JaxRuntimeError) as error:
+    if not (isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)):
+      raise
+    cure = "a smaller batch_size or model, or lanes=1, takes less"
+    sys.exit(f"error: memory is not enough; {cure} ({sentence(error)[:120]})")
   first, *others = results.values()
   if not others:
     if len(report.by_setting(first)) > 1:
@@ -94,7 +101,13 @@ def parse(argv: list[str]) -> list[str]:
     define()
     return FLAGS([shipped(argument) for argument in argv])
   except (AttributeError, KeyError) as error:
-    sys.exit(f"error: the config has no key {sentence(error)}")
+    told = sentence(error)
+    if "'get_config'" in told:
+      sys.exit("error: --config: expected a file in Python that defines get_config")
+    sys.exit(f"error: the config has no key {told}")
+  except SyntaxError as error:
+    place = f"{error.filename}, line {error.lineno}"
+    sys.exit(f"error: {place}: expected a config in Python: {error.msg}")
   except flags.Error as error:
     sys.exit(f"error: {sentence(error).rsplit('ValueError: ', 1)[-1]}")
 

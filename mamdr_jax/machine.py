@@ -1,4 +1,4 @@
-"""Where and with what a run trains, as far as its figures depend on it."""
+"""Where and with what a run trains, as far as its figures depend on it, and how much fits."""
 
 import functools
 import hashlib
@@ -32,6 +32,28 @@ def versions() -> dict[str, str]:
 def num_cores() -> int:
   """How many cores this process may use: sums are split among them, and round accordingly."""
   return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def check_memory(what: str, num_bytes: int) -> None:
+  """Raises a ValueError if `what` takes more memory than the machine or its device has."""
+  has = memory()
+  if num_bytes > has:
+    raise ValueError(
+      f"{what} would take at least {num_bytes / 2**30:,.1f} GiB, and this machine has "
+      f"{has / 2**30:,.1f} GiB"
+    )
+
+
+def memory() -> int:
+  """Bytes of memory of the first device; on a CPU the machine's, or what its container may use."""
+  if limit := (jax.devices()[0].memory_stats() or {}).get("bytes_limit"):
+    return limit
+  physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+  try:
+    allowed = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+  except OSError:
+    allowed = ""
+  return min(physical, int(allowed)) if allowed.isdigit() else physical
 
 
 @functools.cache

@@ -67,6 +67,8 @@ def run(
   chosen = fnmatch.filter(every, only)
   if not chosen:
     raise ValueError(f"no case matches {only!r}; there are {', '.join(every)}")
+  for name in chosen:
+    check.values(every[name].to_dict())
   workdir = Path(workdir)
   with locked(workdir):
     _begin(workdir, config, every, overwrite)

@@ -1,9 +1,15 @@
 """Configs that cannot be: one sentence each, before anything is built or written."""
 
-import pytest
-from test_experiment import tiny
+import subprocess
+import sys
 
-from mamdr_jax import check, experiment, study
+import jax
+import optax
+import pytest
+from test_experiment import ROOT, tiny
+
+from mamdr_jax import check, data, experiment, machine, study, tree
+from mamdr_jax.methods import METHODS
 
 BAD = {
   "batch_size": (0, -1, 10**20), "epochs": (0, -1), "patience": (0, -1, 10**20), "lanes": (-1,),
@@ -12,12 +18,17 @@ BAD = {
   "gamma": (float("inf"),), "seed": (-1, 2**32),
   "sweep.alpha": (((0.1,),), (0.1, 0.1), (-1.0,), ("a",)),
   "sweep.seed": ((0, 0), (0, 2**32), (0.5,)),
-  "sweep.over": ((("batch_size", 5),), (5,), ((("a",), (1,)),)), "cases": ((5,), (("a", 3),)),
+  "sweep.over": ((("batch_size", 5),), (5,), ((("a",), (1,)),), ("abc",),
+    (("batch_size", ()),), (("batch_size", ("a",)),), (("data.sizes", ((float("inf"),),)),),
+    (("nokey", (1,)),)), "cases": ((5,), (("a", 3),)),
   "model.hidden": ((0,), (-1,), ("a",), ((8,),), (float("nan"),)),
   "model.embedding_size": (0, 10**20),
-  "data.num_factors": (2**32,), "data.feature_size": (2**31,), "data.sizes": ((float("nan"),),),
+  "data.feature_size": (2**31,), "data.ctr": (("a",) * 3,),
+  "data.sizes": ((float("nan"),), ("a", 100), (120.5, 100), (-5, 100)),
   "data.noise": (float("nan"),), "data.seed": (-1,), "method.visit_steps": (0,),
   "method.specific_scale": (float("nan"), -1.0), "inner.name": ("identity", "lamb"),
+  "inner.options": ((5,), ("ab",)),
+  "data.num_factors": (2**32, 2**24),
 }  # fmt: skip
 
 
@@ -29,7 +40,9 @@ def test_a_value_that_cannot_be_is_one_sentence(key, value, tmp_path):
     run(config, tmp_path / "run")
   said = str(caught.value)
   assert len(said.splitlines()) == 1 and len(said) < 300
-  assert key in said or key.startswith("inner")
+  keys = (key, "batch_size", "data.sizes", "nokey") if key == "sweep.over" else (key,)
+  named = any(name.removeprefix("data.") in said for name in keys)
+  assert named or key.startswith("inner")
   assert not (tmp_path / "run").exists()
 
 
@@ -45,6 +58,52 @@ def test_a_sweep_over_a_rate_that_the_method_does_not_read_is_refused(tmp_path):
 def test_an_optimizer_that_the_method_does_not_have_is_refused(section, tmp_path):
   with pytest.raises(ValueError, match=f"{section}.name='adam': method 'alternate' has no such"):
     experiment.run(tiny("alternate", **{f"{section}.name": "adam"}), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+  ("changes", "said"),
+  [
+    ({"batch_size": 2**24}, "the data, in minibatches of batch_size=16,777,216 rows,"),
+    ({"model.embedding_size": 2**16}, r"a run \(parameters .* GiB, with deltas .* GiB, data"),
+    ({"data.feature_size": 2**22}, "synthetic data of 270 rows and 50 users and items"),
+    ({"data.sizes": (2**24,) * 3}, "synthetic data of 50,331,648 rows"),
+  ],
+)
+def test_what_memory_cannot_hold_is_refused_before_it_is_made(changes, said, tmp_path, monkeypatch):
+  monkeypatch.setattr(machine, "memory", lambda: 2**26)
+  with pytest.raises(ValueError, match=f"{said}.* at least .* GiB, and this machine has 0.1 GiB"):
+    experiment.run(tiny(**changes), tmp_path / "run")
+  assert not (tmp_path / "run").exists()
+
+
+def test_the_estimate_of_packed_data_is_what_they_take():
+  dataset = experiment.read_data(tiny())
+  packed = [data.pack(dataset, split, 16) for split in data.SPLITS]
+  rows = [part._replace(frozen={}, start=(), count=()) for part in packed]
+  leaves = [part._replace(batch=part.batch._replace(domain=())) for part in rows]
+  assert check.data_fit(dataset, 16) == tree.num_bytes((leaves, dataset.frozen))
+
+
+def test_specific_parameters_that_the_model_lacks_are_refused(params):
+  method = METHODS["mamdr"](loss=None, inner=optax.sgd, k=1, specific=("net",))
+  for without in ({"tables": params["tables"]}, {"tables": params["tables"], "net": {}}):
+    with pytest.raises(ValueError, match=r"nothing would have a delta; .* parameters in 'tables'"):
+      method.init(jax.random.key(0), without, 4)
+
+
+@pytest.mark.parametrize(
+  ("file", "said"),
+  [
+    ("README.md", "error: README.md, line "),
+    ("launch.py", "error: --config: expected a file in Python that defines get_config"),
+    ("nowhere.py", "error: "),
+  ],
+)
+def test_a_file_that_is_no_config_is_one_sentence(file, said, tmp_path):
+  command = [sys.executable, "launch.py", f"--config={file}", f"--workdir={tmp_path / 'run'}"]
+  done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+  assert done.returncode == 1 and done.stderr.startswith(said)
+  assert len(done.stderr.splitlines()) == 1 and len(done.stderr) < 300
 
 
 def test_the_values_of_a_config_that_is_made_are_good():

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mamdr_jax import machine
 from mamdr_jax.data.dataset import Dataset
 from mamdr_jax.data.exposure import draw_pairs
 from mamdr_jax.data.recipe import ctr_ratios
@@ -25,6 +26,7 @@ FEATURES = ("frozen", "ids")
 # or a user (1) matters by itself, besides how well the two of them match (1).
 MEAN = {"user": 1.5, "item": 1.0}
 OWN = 0.4  # length of the part of a taste, itself of length 1, that no other domain has
+MOST_FACTORS = 4096  # rows are drawn factor by factor
 FEATURE_NOISE = 0.1  # the features it is added to have a standard deviation of about 1
 
 
@@ -71,7 +73,8 @@ def load(
     split_seed: of the splits.
 
   Raises:
-    ValueError: no such preset or features, a number out of its range, a domain too small to split.
+    ValueError: no such preset or features, a number out of its range, a domain too small to split,
+      or more than the machine's memory can hold.
 
   >>> dataset = load(sizes=(120, 90), ctr=(0.5, 0.2), features="ids")
   >>> dataset.domains, dataset.label.shape, int(dataset.label[:120].sum())
@@ -85,6 +88,8 @@ def load(
     raise ValueError(f"unknown features {features!r}; choose one of {', '.join(FEATURES)}")
   if num_factors < 2 or num_factors % 2:
     raise ValueError(f"num_factors is {num_factors}, not even: half agree, half are in conflict")
+  if num_factors > MOST_FACTORS:
+    raise ValueError(f"num_factors is {num_factors}; expected at most {MOST_FACTORS}")
   if feature_size < 1:
     raise ValueError(f"feature_size is {feature_size}, below 1")
   if not 0 <= conflict <= 1:
@@ -99,6 +104,8 @@ def load(
   positives = _num_positives(sizes, tuple(ctr) or ctr_ratios(len(sizes)))
   num_users = counts[0] if num_users is None else num_users
   num_items = counts[1] if num_items is None else num_items
+  width = 8 * num_factors + 4 * feature_size * (features == "frozen")
+  _check_memory(int(sizes.sum()), num_users + num_items, width)
 
   rng = np.random.Generator(np.random.PCG64(seed))
   user, item = draw_pairs(rng, sizes.tolist(), num_users, num_items)
@@ -130,6 +137,15 @@ def load(
     truth=truth.astype(np.float32),
     notes=(),
   )
+
+
+def _check_memory(num_rows: int, num_ids: int, width: int) -> None:
+  """Raises a ValueError if rows, and a user's or item's `width` bytes, are more than memory has.
+
+  A row is at least two ids, a domain, a truth, a score, a rank, a label and a split: 38 bytes.
+  """
+  told = f"synthetic data of {num_rows:,} rows and {num_ids:,} users and items of {width:,} bytes"
+  machine.check_memory(told, 38 * num_rows + width * num_ids)
 
 
 def _num_positives(sizes: np.ndarray, ctr: Sequence[float]) -> np.ndarray:

@@ -87,7 +87,13 @@ def domain_regularization(
     if k >= num_domains:
       raise ValueError(f"k={k} helpers need more than {k} domains, and there are {num_domains}")
     shared_key, noise_key = jax.random.split(key)
-    delta = tree.zeros_like({name: params[name] for name in specific})
+    delta = tree.zeros_like({name: params.get(name, {}) for name in specific})
+    if not tree.size(delta):
+      there = [name for name, branch in params.items() if tree.size(branch)]
+      raise ValueError(
+        f"specific={tuple(specific)!r}: nothing would have a delta; the model has parameters in "
+        f"{', '.join(map(repr, there))}"
+      )
     deltas = tree.tile(delta, num_domains)
     if specific_scale:
       deltas = tree.noise(noise_key, deltas, specific_scale)
