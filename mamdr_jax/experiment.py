@@ -305,7 +305,7 @@ def load(
     )
   if not 0 <= run < len(there["points"]):
     raise ValueError(f"{workdir} has runs 0 to {len(there['points']) - 1}, and no run {run}")
-  dataset = data.renumber(dataset or read_data(config), *checkpoint.read_ids(Path(workdir)))
+  dataset = data.renumber(dataset or read_data(config), **checkpoint.read_ids(Path(workdir)))
   experiment = build(config, dataset=dataset)
   train = pack(dataset, "train", config.batch_size)
   _, like = shapes(experiment, train)

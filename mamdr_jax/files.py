@@ -2,6 +2,8 @@
 
 import json
 import os
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -14,7 +16,10 @@ PART = ".part"
 CONFIG, METRICS, RESULT, RUNS = "config.json", "metrics.jsonl", "result.json", "runs"
 IDS, GROUP, CSV, CURVES = "ids.npz", "group.npz", "runs.csv", "auc.png"
 # What a file that was cut short or altered makes zipfile, zlib and NumPy raise.
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, ValueError)
+DAMAGE = (
+  *(zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, ValueError),
+  *(TypeError, SyntaxError, OverflowError, tokenize.TokenError, struct.error),
+)
 
 
 def write_aside(path: Path, write: Callable[[Path], object]) -> None:
@@ -169,3 +174,16 @@ def read_arrays(path: Path, most_bytes: int | None = None) -> dict[str, np.ndarr
   except DAMAGE as error:
     told = (str(error).splitlines() or [type(error).__name__])[0]
     raise ValueError(f"{path} is damaged or no .npz file: {told}") from None
+
+
+def read_array(path: Path) -> np.ndarray:
+  """The array of an `.npy`, mapped and not yet in memory.
+
+  Raises:
+    ValueError: the file is damaged, or holds Python objects.
+  """
+  try:
+    return np.lib.format.open_memmap(path, mode="r")
+  except DAMAGE as error:
+    told = (str(error).splitlines() or [type(error).__name__])[0]
+    raise ValueError(f"{path} is damaged or no .npy file: {told}") from None

@@ -38,6 +38,7 @@ def dataset(sizes=SIZES, seed=0, **changes) -> Dataset:
     domains=tuple(f"domain {d}" for d in range(len(sizes))),
     vocab={"user": np.arange(NUM_ROWS), "item": np.arange(NUM_ROWS)},
     frozen={},
+    moments={},
     truth=None,
     notes=(),
   )

@@ -19,6 +19,7 @@ def tiny(value: int = 0) -> Dataset:
     domains=("Büro",),
     vocab={"user": np.array(["a", "ü"]), "brand/x": np.array([7, 9])},
     frozen={"user": np.arange(6, dtype=np.float32).reshape(2, 3)},
+    moments={"row": np.array([[1.0, 2.0], [3.0, 4.0]])},
     truth=None,
     notes=(),
   )

@@ -181,7 +181,7 @@ def test_a_domain_too_small_to_split_is_dropped_and_named(frames):
     "1 of 4 domains, with 4 rows, were dropped because a domain needs 5 positives"
   )
   assert not any(ident.startswith("i3-") for ident in dataset.vocab["item"])
-  with pytest.raises(ValueError, match="no domain is left of 1: a domain needs 5 positives"):
+  with pytest.raises(ValueError, match="no domain is left of 1, because a domain needs 5"):
     recipe.build({"tiny": small["tiny"]})
 
 

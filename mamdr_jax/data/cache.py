@@ -43,17 +43,29 @@ def cached(
   A file is written aside and then renamed, so no reader sees half of one; a file that is corrupt
   all the same is built again, and a line says so.
   """
+  sources = list(sources)
   if not folder:
-    return build()
+    return _built(build, sources)
   path = Path(folder) / f"{fingerprint(sources, recipe)[:32]}.npz"
   if path.exists():
     try:
       return load(path)
     except (ValueError, OSError) as error:
       print(f"{path} is corrupt ({error}); building it again")
-  dataset = build()
+  dataset = _built(build, sources)
   save(dataset, path)
   return dataset
+
+
+def _built(build: Callable[[], Dataset], sources: list[Path]) -> Dataset:
+  """`build()`; an error of the rows as a whole names the file, or of several the folder."""
+  try:
+    return build()
+  except ValueError as error:
+    source = sources[0] if len(sources) == 1 else sources[0].parent
+    if str(source) in str(error):
+      raise
+    raise ValueError(f"{source}: {error}") from None
 
 
 def save(dataset: Dataset, path: Path) -> None:
@@ -71,7 +83,7 @@ def save(dataset: Dataset, path: Path) -> None:
 
 def load(path: Path) -> Dataset:
   """Reads what `save` wrote."""
-  fields = {name: {} for name in ("ids", "dense", "vocab", "frozen")} | {"truth": None}
+  fields = {name: {} for name in ("ids", "dense", "vocab", "frozen", "moments")} | {"truth": None}
   for key, array in files.read_arrays(path).items():
     name, _, field = key.partition("/")
     if field:

@@ -22,6 +22,7 @@ class Dataset(NamedTuple):
   domains: tuple[str, ...]  # names
   vocab: dict[str, np.ndarray]  # field -> [N], the raw id of every row of its table
   frozen: dict[str, np.ndarray]  # field -> [N, f] float32, features given for every id
+  moments: dict[str, np.ndarray]  # field -> [2, f], mean and deviation that `dense` is in units of
   truth: np.ndarray | None  # [n] float32, the score that drew the labels, if synthetic
   notes: tuple[str, ...]  # what was dropped or fell short, with counts
 
@@ -76,13 +77,43 @@ def pack(dataset: Dataset, split: str, batch_size: int, seed: int = 0) -> Domain
   )
 
 
-def renumber(dataset: Dataset, vocab: Mapping[str, np.ndarray], domains: Sequence[str]) -> Dataset:
-  """The same rows, their ids and domains numbered as another reading of the data has them.
+def standardized(dataset: Dataset) -> Dataset:
+  """Numbers of rows less their mean, over their standard deviation, both of the training rows."""
+  train = dataset.split == SPLITS.index("train")
+  moments = {}
+  for field, number in dataset.dense.items():
+    known = number[train].astype(np.float64)
+    deviation = known.std(axis=0)
+    moments[field] = np.stack([known.mean(axis=0), np.where(deviation > 0, deviation, 1.0)])
+  return scaled(dataset, moments)
+
+
+def scaled(dataset: Dataset, moments: Mapping[str, np.ndarray]) -> Dataset:
+  """The same rows with `dense` in units of other moments, see `Dataset.moments`."""
+  dense = {}
+  for field, number in dataset.dense.items():
+    old, new = dataset.moments.get(field), moments.get(field)
+    if old is None or new is None or not np.array_equal(old, new):
+      number = number.astype(np.float64)
+      number = number if old is None else number * old[1] + old[0]
+      number = number if new is None else (number - new[0]) / new[1]
+    dense[field] = number.astype(np.float32, copy=False)
+  return dataset._replace(dense=dense, moments=dict(moments))
+
+
+def renumber(
+  dataset: Dataset,
+  vocab: Mapping[str, np.ndarray],
+  domains: Sequence[str],
+  moments: Mapping[str, np.ndarray],
+) -> Dataset:
+  """The same rows with ids, domains and units of numbers as another reading of the data has them.
 
   Args:
     dataset: rows in any order.
     vocab: field -> [N], the raw id of every row of its table.
     domains: names.
+    moments: see `Dataset`.
 
   Raises:
     ValueError: the data have an id, a domain or a field that is not there.
@@ -100,9 +131,10 @@ def renumber(dataset: Dataset, vocab: Mapping[str, np.ndarray], domains: Sequenc
       frozen[field] = np.empty_like(dataset.frozen[field])
       frozen[field][place] = dataset.frozen[field]
   place = _places(np.array(dataset.domains, str), np.array(domains, str), "domains")
-  return dataset._replace(
+  dataset = dataset._replace(
     ids=ids, frozen=frozen, vocab=dict(vocab), domains=tuple(domains), domain=place[dataset.domain]
   )
+  return scaled(dataset, moments)
 
 
 def _places(own: np.ndarray, known: np.ndarray, what: str) -> np.ndarray:

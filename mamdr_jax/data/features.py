@@ -1,12 +1,15 @@
 """Given features of users and items, which are data and not parameters."""
 
-import zipfile
-import zlib
+import re
 from pathlib import Path
 
 import numpy as np
 
-from mamdr_jax.data.files import check_columns, explained, open_text
+from mamdr_jax import files
+from mamdr_jax.data.files import bounded_lines, brief, check_columns
+
+SMALL = 2**28  # bytes that a file may unpack to, however small it is
+INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 def read_embedding(path: Path, wanted: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -20,28 +23,26 @@ def read_embedding(path: Path, wanted: np.ndarray, width: int) -> tuple[np.ndarr
   feature = np.zeros((len(place), width), np.float32)
   found = np.zeros(len(place), bool)
   line = 0
-  with explained(path), open_text(path) as lines:
-    for line, text in enumerate(lines, 1):
-      if not text.strip():
+  for line, text in enumerate(bounded_lines(path), 1):
+    if not text.strip():
+      continue
+    ident, _, cell = text.partition(",")
+    ident = ident.strip().strip('"')
+    if not INTEGER.fullmatch(ident):
+      if line == 1:
         continue
-      ident, _, cell = text.lstrip("\ufeff").partition(",")
+      raise ValueError(f"{path}, line {line}: expected an integer id, found {brief(ident)!r}")
+    values = cell.strip().strip('"').split()
+    if len(values) != width:
+      raise ValueError(
+        f"{path}, line {line}: expected {width} numbers separated by spaces, found {len(values)}"
+      )
+    if (row := place.get(int(ident))) is not None:
       try:
-        row = place.get(int(ident.strip().strip('"')))
-      except ValueError:
-        if line == 1:
-          continue
-        raise ValueError(f"{path}, line {line}: expected an integer id, found {ident!r}") from None
-      values = cell.strip().strip('"').split()
-      if len(values) != width:
-        raise ValueError(
-          f"{path}, line {line}: expected {width} numbers separated by spaces, found {len(values)}"
-        )
-      if row is not None:
-        try:
-          feature[row] = values
-        except ValueError as error:
-          raise ValueError(f"{path}, line {line}: {error}") from None
-        found[row] = True
+        feature[row] = values
+      except ValueError as error:
+        raise ValueError(f"{path}, line {line}: {brief(error, 100)}") from None
+      found[row] = True
   if not line:
     raise ValueError(f"{path} is empty")
   return np.asarray(wanted)[found], feature[found]
@@ -54,21 +55,24 @@ def read_features(path: Path) -> tuple[np.ndarray, np.ndarray]:
   """
   if path.suffix not in (".npy", ".npz") or not path.is_file():
     raise FileNotFoundError(f"{path} is not an .npy or .npz file; expected features of ids")
-  try:
-    with path.open("rb") as file:
-      arrays = np.load(file, allow_pickle=False)
-      if path.suffix == ".npy":
-        arrays = {"id": np.arange(len(arrays)), "feature": arrays}
-      names = tuple(arrays)
-      ident, feature = (np.asarray(arrays.get(name)) for name in ("id", "feature"))
-  except (zipfile.BadZipFile, zlib.error, EOFError, TypeError, ValueError) as error:
-    raise ValueError(f"{path} cannot be read: {error}") from None
-  check_columns(path, ("id", "feature"), names)
+  if path.suffix == ".npy":
+    feature = files.read_array(path)
+    arrays = {"id": np.arange(len(feature) if feature.ndim else 0), "feature": feature}
+  else:
+    arrays = files.read_arrays(path, 20 * path.stat().st_size + SMALL)
+  check_columns(path, ("id", "feature"), tuple(arrays))
+  ident, feature = arrays["id"], arrays["feature"]
   if ident.ndim != 1 or feature.ndim != 2 or len(ident) != len(feature):
     raise ValueError(
       f"{path}: expected ids [n] and features [n, f], found {ident.shape} and {feature.shape}"
     )
-  return ident, feature.astype(np.float32, copy=False)
+  if feature.dtype.kind not in "biuf" or ident.dtype.kind not in "iuU":
+    raise ValueError(
+      f"{path}: expected ids that are integers or text, and numbers; found {ident.dtype} and "
+      f"{feature.dtype}"
+    )
+  with np.errstate(over="ignore"):  # `align` finds what float32 cannot hold
+    return ident, feature.astype(np.float32, copy=False)
 
 
 def align(path: Path, vocab: np.ndarray, ident: np.ndarray, feature: np.ndarray) -> np.ndarray:

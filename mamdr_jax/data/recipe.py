@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from mamdr_jax.data.dataset import Dataset
 from mamdr_jax.data.negatives import LOW, SHORT, sample_negatives
@@ -71,6 +72,7 @@ def build(
     domains=tuple(frames),
     vocab=vocab,
     frozen={},
+    moments={},
     truth=None,
     notes=(*notes, *(counted(what, tuple(frames), counts) for what, counts in told if any(counts))),
   )
@@ -90,8 +92,14 @@ def _number_ids(frames: Mapping[str, pd.DataFrame]):
   ends = np.cumsum([len(frame) for frame in frames.values()])[:-1]
   numbered, vocab = [], {}
   for field in ("user", "item"):
-    column = pd.concat([frame[field] for frame in frames.values()], ignore_index=True)
-    codes, known = pd.factorize(column)
+    codes, known = pd.factorize(_joined([frame[field] for frame in frames.values()]))
     numbered.append(np.split(codes.astype(np.int32), ends))
     vocab[field] = as_vocab(known)
   return list(zip(*numbered, strict=True)), vocab
+
+
+def _joined(columns: Sequence[pd.Series]):
+  """Columns one after another, categories of text kept as such."""
+  if all(isinstance(column.dtype, pd.CategoricalDtype) for column in columns):
+    return union_categoricals(columns)
+  return pd.concat(columns, ignore_index=True)

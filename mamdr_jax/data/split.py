@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from mamdr_jax.data.dataset import SPLITS, Dataset
+from mamdr_jax.data.files import brief
 
 SMALLEST = 5  # rows of a label that 60/20/20 needs to give every split at least one
+MOST_NAMED = 30  # domains in a note
+CHUNK = 2**16
 
 
 def stratify(group: np.ndarray, seed: int) -> np.ndarray:
@@ -50,12 +54,14 @@ def drop_small(dataset: Dataset, smallest: int) -> Dataset:
   why = "every split needs a positive and a negative"
   if smallest:
     why = f"a domain needs {smallest} positives and {smallest} negatives to be split 60/20/20"
-  if not stays.any():
-    raise ValueError(f"no domain is left of {len(stays)}: {why}")
   small = np.flatnonzero(~stays)
-  named = ", ".join(
-    f"{dataset.domains[d]} ({labels[d, 1]:,} positives, {labels[d, 0]:,} negatives)" for d in small
-  )
+  named = [
+    f"{brief(dataset.domains[d])} ({labels[d, 1]:,} positives, {labels[d, 0]:,} negatives)"
+    for d in small[:MOST_NAMED]
+  ]
+  if not stays.any():
+    told = _first(named[:2], len(small))
+    raise ValueError(f"no domain is left of {len(stays):,}, because {why}: {told}")
   rows = stays[dataset.domain]
   renumbered = np.cumsum(stays, dtype=np.int32) - 1
   return dataset._replace(
@@ -68,7 +74,7 @@ def drop_small(dataset: Dataset, smallest: int) -> Dataset:
     notes=(
       *dataset.notes,
       f"{len(small):,} of {len(stays):,} domains, with {np.sum(~rows):,} rows, were dropped"
-      f" because {why}: {named}",
+      f" because {why}: {_first(named, len(small))}",
     ),
   )
 
@@ -88,12 +94,33 @@ def drop_unused(dataset: Dataset) -> Dataset:
 
 def as_vocab(ids: Sequence) -> np.ndarray:
   """Raw ids as an array without Python objects: integers stay integers, all else is text."""
-  values = np.asarray(ids)
-  return values if values.dtype.kind in "iu" else values.astype(str)
+  coded = isinstance(ids, pd.CategoricalIndex)
+  values = ids.categories.take(ids.codes) if coded else pd.Index(ids)
+  if values.dtype.kind in "iu":
+    return values.to_numpy()
+  text = pd.Index(values, dtype="str")
+  sizes = np.asarray(text.str.len(), np.int64)
+  # Arrays of text are as wide everywhere as at their longest.
+  if len(text) and len(text) * sizes.max() > max(25 * sizes.sum(), 2**26):
+    longest = brief(text[int(np.argmax(sizes))])
+    raise ValueError(
+      f"one of {len(text):,} ids has {sizes.max():,} characters ({longest!r}), where "
+      f"{sizes.sum() // len(text)} are usual; expected ids of about one length"
+    )
+  made = np.empty(len(text), f"<U{sizes.max(initial=1)}")
+  for at in range(0, len(text), CHUNK):  # by way of Python objects, which take more than the text
+    made[at : at + CHUNK] = text[at : at + CHUNK]
+  return made
 
 
 def counted(what: str, domains: Sequence[str], counts: Sequence[int]) -> str:
   """A note: how many in all, and how many per domain where there are any."""
-  parts = [f"{name} {count:,}" for name, count in zip(domains, counts, strict=True) if count]
-  shown = ", ".join(parts[:30]) + (f", and {len(parts) - 30} more" if len(parts) > 30 else "")
-  return f"{sum(counts):,} {what}: {shown}"
+  there = np.flatnonzero(counts)
+  parts = [f"{brief(domains[d])} {counts[d]:,}" for d in there[:MOST_NAMED]]
+  return f"{sum(counts):,} {what}: {_first(parts, len(there))}"
+
+
+def _first(parts: Sequence[str], count: int) -> str:
+  """The first of `count` parts, and how many more there are."""
+  more = f", and {count - len(parts):,} more" if count > len(parts) else ""
+  return ", ".join(parts) + more

@@ -134,6 +134,7 @@ def load(
     domains=tuple(f"D{d + 1}" for d in range(len(sizes))),
     vocab={"user": np.arange(num_users), "item": np.arange(num_items)},
     frozen=frozen,
+    moments={},
     truth=truth.astype(np.float32),
     notes=(),
   )

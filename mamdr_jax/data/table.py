@@ -4,15 +4,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from mamdr_jax.data import recipe
+from mamdr_jax.data import delimited, parquet, recipe
 from mamdr_jax.data.cache import cached
-from mamdr_jax.data.columns import check_ids, integers, numbers
+from mamdr_jax.data.columns import identifiers, integers, numbers
 from mamdr_jax.data.dataset import Dataset
 from mamdr_jax.data.features import align, read_features
-from mamdr_jax.data.files import check_columns, read_columns
-from mamdr_jax.data.labelled import labelled
+from mamdr_jax.data.labelled import REPEATED, labelled
 
 
 def load(
@@ -31,14 +28,16 @@ def load(
   item_features: str | os.PathLike | None = None,
   positive_from: float | None = None,
   negatives: str = "sampled",
+  repeated: str = "keep",
+  standardize: bool = True,
   split_seed: int = 0,
   cache: str | os.PathLike | None = None,
 ) -> Dataset:
   """Rows of a CSV or Parquet file.
 
-  Domains are in order of appearance. With a `label` rows are taken as they are, apart from repeated
-  ones; numbers are `dense["row"]: [n, f]`. Without one `recipe.build` makes the labels. Features of
-  users and items become `frozen`.
+  Domains are in order of appearance. With a `label` rows are taken as they are; numbers are
+  `dense["row"]: [n, f]`. Without one `recipe.build` makes the labels. Features of users and items
+  become `frozen`. Ids are compared without the blanks around them.
 
   Args:
     path: a `.csv`, `.csv.gz` or `.parquet` file.
@@ -56,6 +55,10 @@ def load(
     item_features: the same of items.
     positive_from: the lowest rating of a positive.
     negatives: "sampled" draws them, "rated" takes the pairs that are rated lower.
+    repeated: "keep" or "drop" rows with a `label` that say what another says: impressions of a log
+      repeat, and each counts.
+    standardize: whether `dense` numbers become their distance from the mean of the training rows,
+      in standard deviations of the training rows.
     split_seed: of the negatives and the splits.
     cache: a folder that keeps what was read for the next start; by default nothing is kept.
   """
@@ -64,6 +67,9 @@ def load(
   named |= {"timestamp": timestamp, "split": split}
   named = {here: there for here, there in named.items() if there}
   _check(named, categorical, dense, positive_from)
+  if repeated not in REPEATED:
+    raise ValueError(f"unknown repeated {repeated!r}; choose one of {', '.join(REPEATED)}")
+  taken = {"repeated": repeated, "standardize": standardize, "split_seed": split_seed}
   recipe.check_options(positive_from, negatives)
   path = Path(path)
   if not path.is_file():
@@ -73,26 +79,29 @@ def load(
 
   def build() -> Dataset:
     tables = {field: read_features(source) for field, source in features.items()}
-    frame = _read(
-      path, named | {f"categorical/{c}": c for c in categorical} | {f"dense/{c}": c for c in dense}
+    read = parquet.read_columns if path.suffix == ".parquet" else delimited.read_columns
+    frame = read(
+      path,
+      named | {f"categorical/{c}": c for c in categorical} | {f"dense/{c}": c for c in dense},
+      numbers=("rating", "timestamp", *(f"dense/{c}" for c in dense)),
     )
-    check_ids(path, frame, ("user", "item", "domain"))
+    frame = identifiers(path, frame, ("user", "item", "domain"))
     for field, (ident, _) in tables.items():
       if ident.dtype.kind in "iu":
         frame[field] = integers(path, frame[field])
     if label:
-      dataset = labelled(path, frame, tuple(categorical), tuple(dense), split_seed)
+      dataset = labelled(path, frame, tuple(categorical), tuple(dense), **taken)
     else:
       for name in {"rating", "timestamp"} & set(frame):
         frame[name] = numbers(path, frame[name])
-      by_domain = dict(list(frame.groupby("domain", sort=False)))
+      by_domain = dict(list(frame.groupby("domain", sort=False, observed=True)))
       dataset = recipe.build(by_domain, **options)
     frozen = {
       field: align(features[field], dataset.vocab[field], *table) for field, table in tables.items()
     }
     return dataset._replace(frozen=frozen)
 
-  told = {"reader": "table", "columns": named, "features": list(features), **options}
+  told = {"reader": "table", "columns": named, "features": list(features), **options, **taken}
   told |= {"categorical": list(categorical), "dense": list(dense)}
   return cached(build, [path, *features.values()], told, cache)
 
@@ -113,24 +122,3 @@ def _check(named, categorical: Sequence[str], dense: Sequence[str], positive_fro
     raise ValueError("a label column leaves rating, timestamp and positive_from without use")
   if taken := {"user", "item", "domain"} & set(categorical):
     raise ValueError(f"categorical column {min(taken)!r} has the name of a field that exists")
-
-
-def _read(path: Path, columns: dict[str, str]) -> pd.DataFrame:
-  """Columns as strings, "" where empty, indexed by line or, of Parquet, by row from 1."""
-  if path.suffix != ".parquet":
-    return read_columns(path, columns)
-  try:
-    whole = pd.read_parquet(path)
-  except ImportError:
-    raise ImportError(f"reading {path} needs pyarrow: pip install pyarrow") from None
-  check_columns(path, list(columns.values()), list(whole))
-  if whole.empty:
-    raise ValueError(f"{path} has no rows")
-  frame = pd.DataFrame(
-    {
-      here: whole[there].astype(object).where(whole[there].notna(), "").astype(str)
-      for here, there in columns.items()
-    }
-  )
-  frame.index = pd.RangeIndex(1, len(frame) + 1, name="row")
-  return frame

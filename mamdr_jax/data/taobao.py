@@ -12,10 +12,11 @@ import pandas as pd
 
 from mamdr_jax.data import recipe
 from mamdr_jax.data.cache import cached
-from mamdr_jax.data.columns import check_ids, integers
+from mamdr_jax.data.columns import identifiers, integers
 from mamdr_jax.data.dataset import Dataset
+from mamdr_jax.data.delimited import read_columns
 from mamdr_jax.data.features import align, read_embedding
-from mamdr_jax.data.files import find_file, read_columns
+from mamdr_jax.data.files import find_file, listed
 
 FILES = ("theme_click_log", "user_embedding", "item_embedding")
 COLUMNS = {"user": "user_id", "item": "item_id", "domain": "theme_id"}
@@ -53,16 +54,15 @@ def load(
 
 
 def _build(log: Path, users: Path, items: Path, chosen: int | list[str], split_seed: int):
-  clicks = read_columns(log, COLUMNS)
-  check_ids(log, clicks, COLUMNS)
-  themes = pd.unique(clicks["domain"]).tolist()
+  clicks = identifiers(log, read_columns(log, COLUMNS), tuple(COLUMNS))
+  themes = list(pd.unique(clicks["domain"]))
   if isinstance(chosen, int):
     if not 0 < chosen <= len(themes):
       raise ValueError(f"{log} has {len(themes)} themes, expected {chosen} and at least 1")
     chosen = themes[:chosen]
   for theme in chosen:
     if theme not in themes:
-      raise ValueError(f"{log} has no theme {theme!r}; it has {', '.join(themes[:50])}")
+      raise ValueError(f"{log} has no theme {theme!r}; it has {listed(themes)}")
   clicks = clicks.assign(user=integers(log, clicks["user"]), item=integers(log, clicks["item"]))
   clicks = clicks[clicks["domain"].isin(chosen)]
   notes, tables, known = [], {}, np.ones(len(clicks), bool)

@@ -216,16 +216,25 @@ def load_best(workdir: Path, run: int, like):
 
 
 def write_ids(workdir: Path, dataset: Dataset) -> None:
-  """Keeps which raw id every row of a table stands for, and the names of the domains in order."""
+  """Keeps what the numbers that a run sees stand for.
+
+  That is which raw id every row of a table is, the names of the domains in order, and the moments
+  that numbers of rows are in units of.
+  """
   ids = {f"vocab/{field}": _plain_text(raw) for field, raw in dataset.vocab.items()}
+  ids |= {f"moments/{field}": moments for field, moments in dataset.moments.items()}
   files.write_arrays(workdir / IDS, ids | {"domains": np.array(dataset.domains, str)})
 
 
-def read_ids(workdir: Path) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-  """(field -> raw id of every row of its table, names of domains) of `write_ids`."""
+def read_ids(workdir: Path) -> dict[str, dict[str, np.ndarray] | tuple[str, ...]]:
+  """`vocab`, `domains` and `moments` of the `Dataset` that `write_ids` was given."""
+  known = {"vocab": {}, "moments": {}}
   arrays = files.read_arrays(workdir / IDS)
-  domains = tuple(arrays.pop("domains").tolist())
-  return {name.removeprefix("vocab/"): raw for name, raw in arrays.items()}, domains
+  known["domains"] = tuple(arrays.pop("domains").tolist())
+  for name, array in arrays.items():
+    of, _, field = name.partition("/")
+    known[of][field] = array
+  return known
 
 
 def _plain_text(raw: np.ndarray) -> np.ndarray:

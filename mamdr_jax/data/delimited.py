@@ -1,0 +1,158 @@
+"""CSV files: the columns that are named, and no more than those in memory."""
+
+import csv
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow import csv as arrow
+
+from mamdr_jax.data.files import (
+  LONGEST_LINE,
+  bounded_lines,
+  brief,
+  check_columns,
+  explained,
+  open_bytes,
+)
+
+TEXT = pa.dictionary(pa.int32(), pa.string())  # every distinct cell once, and a code per row
+BLOCK = 2**22  # bytes that are parsed at a time; no row may be longer
+
+
+def read_columns(
+  path: Path,
+  columns: Mapping[str, str],
+  *,
+  numbers: Collection[str] = (),
+  names: Sequence[str] | None = None,
+) -> pd.DataFrame:
+  """Columns of a CSV file; blank lines are skipped, and blanks around a name in the header.
+
+  Args:
+    path: the file, gzipped if its name ends in `.gz`.
+    columns: name here -> name there.
+    numbers: names here of columns that are float64, NaN where empty, if all their cells are numbers
+      or empty; other columns are categories of text.
+    names: those of a file without a header.
+
+  Returns:
+    A frame whose index `record` counts lines that are not blank, from 0 with the header. See
+    `line_of`.
+
+  Raises:
+    ValueError: the file is empty or broken, lacks a column or has it twice, or a row has more or
+      fewer cells than the header.
+  """
+  header, skip = (list(names), 0) if names else _header(path)
+  check_columns(path, list(columns.values()), header)
+  at = {here: str(header.index(there)) for here, there in columns.items()}
+  kinds = {at[here]: pa.float64() if here in numbers else TEXT for here in columns}
+  try:
+    table = _parse(path, len(header), skip, kinds)
+  except pa.ArrowInvalid as error:
+    if "conversion error to double" not in str(error):
+      raise _told(path, len(header), str(error)) from None
+    # A cell is no number, or is one in a way of writing of its own: `columns.numbers` will say.
+    table = _parse(path, len(header), skip, dict.fromkeys(kinds, TEXT))
+  if not table.num_rows:
+    raise ValueError(f"{path} has no rows")
+  frame = pd.DataFrame({here: as_pandas(table[name]) for here, name in at.items()}, copy=False)
+  first = 0 if names else 1
+  frame.index = pd.RangeIndex(first, first + len(frame), name="record")
+  return frame
+
+
+def as_pandas(column: pa.ChunkedArray) -> pd.Categorical | np.ndarray:
+  """A column of numbers, or of codes of text, without a Python object per text."""
+  if not pa.types.is_dictionary(column.type):
+    return column.to_numpy()
+  if not column.num_chunks:
+    return pd.Categorical([])
+  text = pd.array(column.chunk(0).dictionary, pd.StringDtype("pyarrow", na_value=np.nan))
+  codes = np.concatenate([chunk.indices.to_numpy() for chunk in column.chunks])
+  return pd.Categorical.from_codes(codes, pd.Index(text))
+
+
+def line_of(path: Path, record: int) -> int:
+  """The line, from 1, where a record begins that `read_columns` numbers so."""
+  return next(line for k, (line, _) in enumerate(records(path)) if k == record)
+
+
+def first_cells(path: Path) -> list[str]:
+  """The cells of the first line, without blanks around; ValueError if the file is empty."""
+  for _, cells in records(path):
+    return [cell.strip().lstrip("\ufeff").strip() for cell in cells]
+  raise ValueError(f"{path} is empty")
+
+
+def records(path: Path) -> Iterator[tuple[int, list[str]]]:
+  """The line where it begins, and the cells, of every record that is not a blank line."""
+  limit = csv.field_size_limit(LONGEST_LINE)
+  try:
+    reader = csv.reader(bounded_lines(path, errors="replace"))
+    line = 1
+    for cells in reader:
+      if cells:
+        yield line, cells
+      line = reader.line_num + 1
+  except csv.Error as error:
+    raise ValueError(f"{path}, line {reader.line_num} cannot be parsed: {error}") from None
+  finally:
+    csv.field_size_limit(limit)
+
+
+def _header(path: Path) -> tuple[list[str], int]:
+  """The names of the columns, and how many lines they take with the blank ones before."""
+  names, lines = first_cells(path), 0
+  for k, (line, _) in enumerate(records(path)):
+    lines = line
+    if k == 1:
+      return names, line - 1
+  return names, lines
+
+
+def _parse(path: Path, width: int, skip: int, kinds: Mapping[str, pa.DataType]) -> pa.Table:
+  """Columns by their place in the line, "0" the first."""
+  with explained(path), _opened(path) as file:
+    try:
+      table = arrow.read_csv(
+        file,
+        read_options=arrow.ReadOptions(
+          column_names=[str(k) for k in range(width)], skip_rows=skip, block_size=BLOCK
+        ),
+        parse_options=arrow.ParseOptions(newlines_in_values=True),
+        convert_options=arrow.ConvertOptions(
+          column_types=dict(kinds),
+          include_columns=list(kinds),
+          null_values=["", "nan", "NaN", "NAN"],
+          strings_can_be_null=False,
+        ),
+      )
+    except pa.ArrowInvalid as error:
+      if "Empty CSV" in str(error) or "Could not skip" in str(error):
+        raise ValueError(f"{path} has no rows") from None
+      raise
+  return table.unify_dictionaries()
+
+
+def _opened(path: Path) -> pa.NativeFile:
+  return pa.PythonFile(open_bytes(path), "r") if path.suffix == ".gz" else pa.OSFile(str(path))
+
+
+def _told(path: Path, width: int, message: str) -> ValueError:
+  """What is wrong with a file that cannot be parsed, with the line where it is found."""
+  if "columns, got" in message:
+    for line, cells in records(path):
+      if len(cells) != width:
+        return ValueError(f"{path}, line {line}: expected {width} cells, found {len(cells)}")
+  if "UTF8" in message:
+    with explained(path), open_bytes(path) as lines:
+      for line, text in enumerate(lines, 1):
+        try:
+          text.decode()
+        except UnicodeDecodeError as error:
+          return ValueError(f"{path}, line {line} is not UTF-8: {error.reason}")
+  return ValueError(f"{path} cannot be parsed: {brief(message, 150)}")
