@@ -55,8 +55,7 @@ def test_what_the_library_imports_is_among_its_needs():
       elif isinstance(node, ast.ImportFrom):
         imported.add(node.module.partition(".")[0])
   needed = {name.removesuffix("-py") for name in pins("requirements.txt")}
-  # pandas reads Parquet with pyarrow, without an import here.
-  assert imported - sys.stdlib_module_names - {"mamdr_jax"} == needed - {"pyarrow"}
+  assert imported - sys.stdlib_module_names - {"mamdr_jax"} == needed
 
 
 def test_the_citation_is_of_this_version_and_licence():
