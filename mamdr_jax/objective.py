@@ -29,9 +29,7 @@ def objective(model: nn.Module, l2: float = 0.0) -> Objective:
   """Binary cross entropy of `model`, a flax module called as `model(batch, train) -> [B]`.
 
   Args:
-    model: see `mamdr_jax.models`. One that normalises the rows of a domain has a method `inputs`,
-      which gives what it normalises, [B, n], and keeps their moments for serving in the tables
-      `mean`, `variance` and `count` of `params["tables"]["domain"]["norm"]`, which `settle` fills.
+    model: see `mamdr_jax.models`, also for one that `needs_moments`, which `settle` gives it.
     l2: adds l2 · Σ e² over the embedding rows that the minibatch reads (all rows, where
       the descent is not sparse).
   """
@@ -59,14 +57,10 @@ def objective(model: nn.Module, l2: float = 0.0) -> Objective:
     return model.apply(variables(params), batch, train=False)
 
   def settle(params, train, domain):
-    if not (hasattr(model, "inputs") and getattr(model, "normalize", True)):
+    if not getattr(model, "needs_moments", False):
       return params
     inputs = lambda batch: model.apply(variables(params), batch, method="inputs")
-    found = moments(inputs, train, domain)
-    norm = params["tables"]["domain"]["norm"]
-    norm = norm | {name: norm[name].at[domain].set(x) for name, x in found.items()}
-    tables = params["tables"] | {"domain": params["tables"]["domain"] | {"norm": norm}}
-    return params | {"tables": tables}
+    return model.keep_moments(params, domain, moments(inputs, train, domain))
 
   return Objective(init, loss, predict, settle, penalty if l2 else None)
 

@@ -1,7 +1,10 @@
 """The rows of the paper's Table V: one flax module a file, named in `MODELS`.
 
 A model is a module with `vocab` (trainable field -> number of ids) among its attributes and
-`__call__(batch, train) -> logits [B]`. It keeps no mutable state.
+`__call__(batch, train) -> logits [B]`. It keeps no mutable state. One that normalises the rows of a
+domain says so itself, by `needs_moments`: then `inputs(batch) -> [B, n]` is what it normalises, and
+`keep_moments(params, domain, moments)` puts the moments of a domain's training rows where it looks
+for them when it serves.
 
 Args of several models; those of one alone are in its own docstring:
   embedding_size: width of the vector of a field, with which given features enter as they are.

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mamdr_jax.core import Array, Batch
+from mamdr_jax.core import Array, Batch, Params
 from mamdr_jax.models.layers import Dropout, Embed, Hidden, Logit, fan_in, flat, table
 
 
@@ -95,9 +95,21 @@ class STAR(nn.Module):
   def setup(self):
     self.embed = Embed(self.vocab, self.embedding_size, domain_feature=False)
 
+  @property
+  def needs_moments(self) -> bool:
+    """Whether serving a domain takes the moments of its `inputs`; see `mamdr_jax.models`."""
+    return self.normalize
+
   def inputs(self, batch: Batch) -> Array:
-    """[B, n]: what is normalised; see `mamdr_jax.objective.objective`."""
+    """[B, n]: what is normalised."""
     return flat(self.embed(batch))
+
+  @nn.nowrap
+  def keep_moments(self, params: Params, domain: Array, moments: Mapping[str, Array]) -> Params:
+    """The parameters with `mean: [n]`, `variance: [n]` and `count: []` of a domain's inputs."""
+    own = params["tables"]["domain"]
+    norm = own["norm"] | {k: own["norm"][k].at[domain].set(x) for k, x in moments.items()}
+    return params | {"tables": params["tables"] | {"domain": own | {"norm": norm}}}
 
   @nn.compact
   def __call__(self, batch: Batch, train: bool) -> Array:
