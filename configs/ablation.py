@@ -70,7 +70,7 @@ EPOCHS = {  # at most so many, and the patience
 
 def get_config(arg: str = ""):
   """`data,stage`; by default `amazon-small,final`."""
-  data, stage = configure.split(arg, ("amazon-small", "final"))
+  data, stage = configure.parts_of(arg, ("amazon-small", "final"))
   if data not in TRIALS or stage not in ("tune", "final"):
     raise ValueError(f"expected one of {', '.join(TRIALS)}, then tune or final; got {arg!r}")
   amazon, tuned = data == "amazon-small", stage == "tune"

@@ -16,7 +16,7 @@ from mamdr_jax import configure
 
 def get_config(arg: str = ""):
   """`group,model,method`; by default `small,mlp,mamdr`."""
-  group, model, method = configure.split(arg, ("small", "mlp", "mamdr"))
+  group, model, method = configure.parts_of(arg, ("small", "mlp", "mamdr"))
   config = configure.make("amazon", model, method)
   config.data.domains = group
   config.update(alpha=1e-2, beta=0.2, gamma=0.001, l2=1e-4, patience=15)

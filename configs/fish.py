@@ -12,7 +12,7 @@ from mamdr_jax import configure
 
 def get_config(arg: str = ""):
   """`data,model`; by default `synthetic-taobao10,mlp`."""
-  data, model = configure.split(arg, ("synthetic-taobao10", "mlp"))
+  data, model = configure.parts_of(arg, ("synthetic-taobao10", "mlp"))
   config = configure.make(data, model, "domain_negotiation")
   config.method.round_steps = 1
   config.update(alpha=3e-3, beta=0.7)

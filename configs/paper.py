@@ -65,7 +65,7 @@ NINE = (1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2, 3e-2)  # where α is all
 
 def get_config(arg: str = ""):
   """`study,data,scale`; by default `table10,synthetic-taobao10,small`."""
-  study, name, scale = configure.split(arg, ("table10", "synthetic-taobao10", "small"))
+  study, name, scale = configure.parts_of(arg, ("table10", "synthetic-taobao10", "small"))
   if study not in STUDIES:
     raise ValueError(f"unknown study {study!r}; choose one of {', '.join(STUDIES)}")
   if scale not in ("small", "full"):

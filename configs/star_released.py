@@ -13,7 +13,7 @@ from mamdr_jax import configure
 
 def get_config(arg: str = ""):
   """`data,method`; by default `synthetic-taobao10,alternate`."""
-  data, method = configure.split(arg, ("synthetic-taobao10", "alternate"))
+  data, method = configure.parts_of(arg, ("synthetic-taobao10", "alternate"))
   config = configure.make(data, "star", method)
   config.model.update(normalize=False, auxiliary=False, dropout=0.0)
   config.update(alpha=3e-3, beta=0.7)

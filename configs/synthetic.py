@@ -13,7 +13,7 @@ from mamdr_jax import configure
 
 def get_config(arg: str = ""):
   """`preset,model,method`; by default `taobao10,mlp,mamdr`."""
-  preset, model, method = configure.split(arg, ("taobao10", "mlp", "mamdr"))
+  preset, model, method = configure.parts_of(arg, ("taobao10", "mlp", "mamdr"))
   config = configure.make("synthetic", model, method)
   config.data.preset = preset
   config.update(alpha=3e-3, beta=0.7, gamma=0.1, epochs=12, patience=12)

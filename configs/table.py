@@ -14,5 +14,5 @@ from mamdr_jax import configure
 
 def get_config(arg: str = ""):
   """`model,method`; by default `mlp,mamdr`."""
-  model, method = configure.split(arg, ("mlp", "mamdr"))
+  model, method = configure.parts_of(arg, ("mlp", "mamdr"))
   return configure.make("table", model, method)

@@ -48,7 +48,7 @@ def fits(config: ml_collections.ConfigDict, method: Method) -> None:
         f"sweep.{rate}: method {name!r} reads {', '.join(method.rates)} alone, so that these runs "
         "would be equal"
       )
-  takes = inspect.signature(configure.choose(METHODS, "method", name)).parameters
+  takes = inspect.signature(configure.lookup(METHODS, "method", name)).parameters
   plain = {"outer": "sgd", "specific_inner": ""}
   for section, default in plain.items():
     if section not in takes and (config[section].name, tuple(config[section].options)) != (

@@ -95,7 +95,7 @@ def named(table: dict, what: str, name: str) -> dict:
   Where the default is None, or there is none, stands a placeholder that waits for a value.
   """
   settings = {"name": name}
-  for argument, (default, hint) in arguments(choose(table, what, name)).items():
+  for argument, (default, hint) in arguments(lookup(table, what, name)).items():
     if default is None or default is MISSING:
       kinds = [t for t in typing.get_args(hint) or (hint,) if t is not type(None)]
       default = config_dict.placeholder(typing.get_origin(kinds[0]) or kinds[0])
@@ -110,7 +110,7 @@ def construct(table: dict, what: str, section: ml_collections.ConfigDict, **supp
     ValueError: the name is unknown, the section was made for another, or something that has no
       default was not given.
   """
-  constructor = choose(table, what, section.name)
+  constructor = lookup(table, what, section.name)
   takes = arguments(constructor)
   odd = sorted({"name", *takes} ^ set(section))
   if odd:
@@ -189,13 +189,13 @@ def cases(changes: dict[str, dict]) -> tuple:
   return tuple((name, tuple(of.items())) for name, of in changes.items())
 
 
-def choose(table: dict, what: str, name: str):
+def lookup(table: dict, what: str, name: str):
   """table[name], or an error that lists the choices and suggests the near one."""
   if name in table:
     return table[name]
   base, plus, suffix = name.partition("+")
   if table is METHODS and plus + suffix == "+finetune":
-    return finetuned(choose(table, what, base))
+    return finetuned(lookup(table, what, base))
   choices = ", ".join(sorted(table)) + (", or one of them +finetune" if table is METHODS else "")
   near = difflib.get_close_matches(name, table, 1)
   hint = f" (did you mean {near[0]!r}?)" if near else ""
@@ -207,7 +207,7 @@ def optimizer(section: ml_collections.ConfigDict) -> Optimizer:
   return optimizers.named(section.name, section.options)
 
 
-def split(arg: str, defaults: tuple[str, ...]) -> list[str]:
+def parts_of(arg: str, defaults: tuple[str, ...]) -> list[str]:
   """The parts of a config file's argument, separated by commas; those left out are `defaults`.
 
   Raises:

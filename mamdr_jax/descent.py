@@ -14,20 +14,22 @@ from mamdr_jax.core import Array, Batch, DomainBatches, Key, Loss, Params, Tree
 from mamdr_jax.view import merge, touched, view
 
 
-def minibatch(data: DomainBatches, index: Array) -> Batch:
-  """The minibatch `index` of a split, its frozen features looked up into `dense`."""
+def minibatch(data: DomainBatches | Batch, index: Array) -> Batch:
+  """The minibatch `index` of a split, its frozen features looked up into `dense`.
+
+  Or that of minibatches which `gather` has looked up already.
+  """
+  if isinstance(data, Batch):
+    return tree.take(data, index)
   batch = tree.take(data.batch, index)
   looked_up = {field: table[batch.ids[field]] for field, table in data.frozen.items()}
   trainable = {field: ids for field, ids in batch.ids.items() if field not in data.frozen}
   return batch._replace(ids=trainable, dense=batch.dense | looked_up)
 
 
-def only(data: DomainBatches, order: Array) -> DomainBatches:
-  """The minibatches of `order` in that order, frozen features looked up, as data of their own.
-
-  Their `start` and `count` are none of their own any more.
-  """
-  return data._replace(batch=jax.vmap(lambda t: minibatch(data, t))(order), frozen={})
+def gather(data: DomainBatches, order: Array) -> Batch:
+  """The minibatches of `order: [S]` in that order, frozen features looked up: leaves [S, ...]."""
+  return jax.vmap(lambda t: minibatch(data, t))(order)
 
 
 def reshuffle(key: Key, data: DomainBatches) -> DomainBatches:
@@ -111,7 +113,7 @@ def descend(
   key: Key,
   params: Params,
   opt_state: Tree,
-  data: DomainBatches,
+  data: DomainBatches | Batch,
   order: Array,
   *,
   loss: Loss,
@@ -125,7 +127,7 @@ def descend(
   Args:
     key: consumed; one key per step reaches the loss.
     params, opt_state: where the descent starts, and `tx`'s state there.
-    data: a split.
+    data: a split, or minibatches of one.
     order: [S] int32, minibatch ids.
     loss: the objective.
     tx: the inner optimizer.
@@ -186,7 +188,7 @@ def descend_jointly(
 
   def step(s, carry):
     params, opt_state, total = carry
-    batches, rows = only(data, order[s]).batch, None
+    batches, rows = gather(data, order[s]), None
     if sparse:
       rows, batches = touched(params.get("tables", {}), batches)
     part, part_state = view(params, rows), view(opt_state, rows)

@@ -68,7 +68,7 @@ def main(argv: list[str]) -> None:
   seconds = sum(result["seconds"] for result in results.values())
   print(f"{report.method_table(results)}\n")
   if others:
-    print(f"{report.chosen(results)}\n")
+    print(f"{report.verdict(results)}\n")
   print(f"{workdir}: {seconds:.0f} s on {first['device']}")
 
 

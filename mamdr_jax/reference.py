@@ -14,6 +14,7 @@ from mamdr_jax.configure import MISSING, TRAINING
 from mamdr_jax.data import DATASETS
 from mamdr_jax.markdown import Markdown, table
 from mamdr_jax.methods import METHODS
+from mamdr_jax.methods.arguments import docstrings
 from mamdr_jax.methods.finetune import finetune
 from mamdr_jax.models import MODELS
 
@@ -60,7 +61,8 @@ def arguments(docstring: str) -> dict[str, str]:
 
 def _described(section: str, constructor, shared: str) -> Iterator[tuple]:
   """(key, default, what it is), of the arguments of a constructor that a config gives."""
-  known = arguments(shared) | arguments(constructor.__doc__)
+  texts = [shared, *reversed(docstrings(constructor))]
+  known = {name: what for text in texts for name, what in arguments(text).items()}
   for name, (default, _) in configure.arguments(constructor).items():
     if name not in known:
       raise ValueError(f"{constructor.__name__}: its docstring has no entry {name!r} under Args")

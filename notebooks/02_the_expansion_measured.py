@@ -32,7 +32,7 @@ from jax.flatten_util import ravel_pytree
 from mamdr_jax import tree
 from mamdr_jax.core import Hparams
 from mamdr_jax.data import pack, synthetic
-from mamdr_jax.descent import minibatch, only
+from mamdr_jax.descent import gather, minibatch
 from mamdr_jax.methods import METHODS
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
@@ -62,7 +62,7 @@ def double(values):
 # %%
 dataset = synthetic.load(sizes=(2200,) * 4, feature_size=8, conflict=0.7, seed=1)
 data = double(pack(dataset, "train", 64))
-EVERY = only(data, jnp.arange(data.batch.domain.size)).batch  # all minibatches, 21 a domain
+EVERY = gather(data, jnp.arange(data.batch.domain.size))  # all minibatches, 21 a domain
 BATCHES, KEY = held(data), jax.random.key(0)  # the first of every domain
 MODEL = MODELS["mlp"]({"domain": 4}, 8, hidden=(16, 8), dropout=0.0, domain_feature=False)
 MLP = objective(MODEL)

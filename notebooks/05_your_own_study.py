@@ -167,7 +167,7 @@ with quiet:
 say(report.method_table(results))
 
 # %%
-cells = {cell.method: cell for cell in report.choose(results)}
+cells = {cell.method: cell for cell in report.cells_of(results)}
 tests = {
   name: report.paired(cells["running_mean"], cells[name])
   for name in ("alternate", "domain_negotiation", "mamdr")

@@ -50,7 +50,7 @@ def test_tables_have_a_row_for_popularity_that_is_not_ranked():
   assert last[:2] + last[7:] == [
     *("item popularity", "amazon 6", "0.8500", "0.8500", "0.8300", "0.4000 (base rate)")
   ]
-  cells = report.choose(results)
+  cells = report.cells_of(results)
   rows = rows_of(comparison.average_table(cells))
   assert rows[-1] == ["item popularity", "0.8500", "", ""]
   assert rows[1][1:3] == ["**0.6500**", "**1.5**"]

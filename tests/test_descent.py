@@ -11,9 +11,9 @@ from mamdr_jax.descent import (
   descend,
   follow,
   full_pass,
+  gather,
   minibatch,
   num_rounds,
-  only,
   pull,
   reshuffle,
   visit,
@@ -128,10 +128,10 @@ def test_frozen_features_reach_the_minibatch_as_dense():
   assert batch.domain == 2
 
 
-def test_only_gives_the_minibatches_of_an_order():
+def test_gather_gives_the_minibatches_of_an_order():
   table = np.arange(24, dtype=np.float32).reshape(12, 2)
   data = handmade.batches(frozen={"item": table})
-  part = only(data, np.array([5, 0, 5]))
+  part = gather(data, np.array([5, 0, 5]))
   for position, index in enumerate([5, 0, 5]):
     handmade.assert_trees_equal(minibatch(part, position), minibatch(data, index))
 

@@ -134,7 +134,7 @@ def test_domains_that_stop_apart(method, tmp_path):
   serve = experiment.serving(loaded, state, pack(loaded.dataset, "train", 16))
   auc = domain_auc(score(serve, test, loaded.objective.predict), test)
   np.testing.assert_allclose(auc, list(result["runs"][1]["test"]["auc"].values()), rtol=1e-6)
-  cells = report.choose({"run": report.read(tmp_path / "run")})
+  cells = report.cells_of({"run": report.read(tmp_path / "run")})
   report.method_curves(cells, {"run": tmp_path / "run"}, tmp_path / "curves.png")
 
 

@@ -18,7 +18,7 @@ import optax
 import pytest
 
 from mamdr_jax import tree
-from mamdr_jax.configure import choose
+from mamdr_jax.configure import lookup
 from mamdr_jax.descent import minibatch
 from mamdr_jax.methods import METHODS
 from mamdr_jax.models import MODELS
@@ -84,7 +84,7 @@ def trained(train):
   @functools.lru_cache
   def train_once(model, method):
     goal, params = untrained(model)
-    constructor = choose(METHODS, "method", method)
+    constructor = lookup(METHODS, "method", method)
     options = accepted(OF_METHODS, inspect.signature(constructor).parameters)
     made = constructor(loss=goal.loss, **options)
     if made.base is None:

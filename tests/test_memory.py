@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from mamdr_jax import tree
-from mamdr_jax.configure import choose
+from mamdr_jax.configure import lookup
 from mamdr_jax.descent import minibatch
 from mamdr_jax.methods import METHODS
 from mamdr_jax.models import MODELS
@@ -22,7 +22,7 @@ NUM_RUNS = 8
 def estimated(request, train, valid):
   """A setup, what its runs share, what each adds, and the bytes of a run's parameters."""
   goal = objective(MODELS["mlp"]({"user": NUM_ROWS, "item": NUM_ROWS, "domain": 4}, 4, hidden=(6,)))
-  method = choose(METHODS, "method", request.param)(loss=goal.loss, inner=optax.adam)
+  method = lookup(METHODS, "method", request.param)(loss=goal.loss, inner=optax.adam)
   setup = Setup(goal, method, patience=1)
   params = jax.eval_shape(goal.init, jax.random.key(0), minibatch(train, 0))
   return setup, *memory.estimate(setup, train, valid), tree.num_bytes(params)

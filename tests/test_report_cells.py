@@ -12,11 +12,11 @@ def test_the_best_of_several_results_is_named_by_validation_auc():
   low = a_result([a_run((0.9, 0.9, 0.9), valid=(0.5, 0.5, 0.5))], "mlp", "mamdr")
   runs = [a_run((0.7, 0.7, 0.7), seed=seed, alpha=0.3) for seed in (0, 1)]
   high = a_result([*runs, a_run((0.6, 0.6, 0.6), alpha=0.1)], "mlp", "mamdr")
-  said = report.chosen({"low": low, "high": high})
+  said = report.verdict({"low": low, "high": high})
   assert said.startswith("Best by validation AUC (0.7000 ± 0.0000): high at alpha 0.3, beta")
   assert said.endswith("test AUC 0.7000 ± 0.0000")
   elsewhere = a_result(runs, data={"name": "amazon", "domains": "13", "root": "/here"})
-  assert report.chosen({"high": high, "elsewhere": elsewhere}) == ""
+  assert report.verdict({"high": high, "elsewhere": elsewhere}) == ""
 
 
 def test_rates_are_chosen_by_validation_not_by_test():
@@ -38,7 +38,7 @@ def test_a_run_that_diverged_counts_with_its_best_epoch_and_comes_last_if_it_had
   without = a_run((None, 0.9), alpha=0.2, diverged=True) | {"best_epoch": 0}
   assert report.best_setting(a_result([without, lost]))[0]["alpha"] == 0.1
   results = {"lost": a_result([lost]), "kept": a_result([a_run((0.6, 0.6))], l2=0.1)}
-  (cell,) = report.choose(results)
+  (cell,) = report.cells_of(results)
   assert (cell.experiment, cell.candidates) == ("kept", 2)
   assert "0.9000 †" in report.method_table({"lost": a_result([lost])})
   assert "– †" in report.method_table({"lost": a_result([without])})
@@ -52,7 +52,7 @@ def test_best_experiment_by_validation_stands_in_a_cell():
     "k3": a_result([a_run(bad, valid=good)], method="mamdr", k=3),
     "k5": a_result([a_run(good, valid=bad)], method="mamdr", k=5),
   }
-  (cell,) = report.choose(results)
+  (cell,) = report.cells_of(results)
   assert cell.experiment == "k3"
 
 
@@ -60,7 +60,7 @@ def test_dn_with_rounds_of_one_minibatch_is_a_row_of_its_own():
   fish, dn = (a_result([a_run([x])], method="domain_negotiation") for x in (0.6, 0.7))
   fish["config"]["method"]["round_steps"] = 1
   dn["config"]["method"]["round_steps"] = None
-  cells = report.choose({"a": fish, "b": dn})
+  cells = report.cells_of({"a": fish, "b": dn})
   assert [(cell.row, cell.experiment) for cell in cells] == [("MLP+Fish", "a"), ("MLP+DN", "b")]
 
 
@@ -91,7 +91,7 @@ def test_data_are_the_same_wherever_they_lie():
 
 def test_ranks_by_hand(study):
   """A: wdl .8, mamdr .76, dn .72, mlp .71, then dr and wdl+mamdr tie at .6; B, C likewise."""
-  cells = report.choose(read_all(study))
+  cells = report.cells_of(read_all(study))
   expected = {
     "MLP": (4 + 2.5 + 1) / 3,
     "MLP+DN": (3 + 2.5 + 4) / 3,
@@ -107,4 +107,4 @@ def test_ranks_by_hand(study):
 def test_what_has_no_auc_ranks_last():
   runs = {"a": (0.5, 0.5), "b": (None, 0.6)}
   results = {n: a_result([a_run(auc)], model=n) for n, auc in runs.items()}
-  np.testing.assert_array_equal(report.average_ranks(report.choose(results)), [1.5, 1.5])
+  np.testing.assert_array_equal(report.average_ranks(report.cells_of(results)), [1.5, 1.5])

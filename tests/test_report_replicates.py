@@ -28,7 +28,7 @@ def splits():
 
 
 def test_rates_are_chosen_over_all_splits_together(splits):
-  (cell,) = report.choose(splits)
+  (cell,) = report.cells_of(splits)
   assert [run["alpha"] for run in cell.runs] == [0.2] * 3
   assert [run["split_seed"] for run in cell.runs] == [0, 1, 2]
   assert (cell.data, cell.experiment, cell.candidates) == ("amazon 6", "mamdr", 1)
@@ -37,7 +37,7 @@ def test_rates_are_chosen_over_all_splits_together(splits):
   assert row[0] == "mamdr" and row[8] == "0.7000 ± 0.1000"
   assert row[5] == "3 replicates of split and negatives"
   said = "mamdr at alpha 0.2, beta 0.1, gamma 0.1; test AUC 0.7000 ± 0.1000"
-  assert report.chosen(splits).endswith(said)
+  assert report.verdict(splits).endswith(said)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_rates_of_one_split_do_not_beat_rates_of_all(splits):
   """Tuned on split 0, where AUC are higher, and run on the others at one setting."""
   tuned = on_split(0, [a_run((v, v), alpha=a) for a, v in ((0.1, 0.9), (0.3, 0.95))])
   final = {f"s{s}": on_split(s, [a_run((0.6, 0.6), alpha=0.1)]) for s in (1, 2)}
-  (cell,) = report.choose({"tuned": tuned} | final)
+  (cell,) = report.cells_of({"tuned": tuned} | final)
   assert [run["alpha"] for run in cell.runs] == [0.1] * 3
   assert (cell.candidates, cell.experiment) == (2, "tuned and 2 more")
 
@@ -106,7 +106,7 @@ def test_draws_of_synthetic_data_are_replicates_with_a_ceiling_each():
     results[f"seed={seed}"] = a_result([a_run((0.7, 0.6))], data=data)
     auc = dict.fromkeys("AB", top)
     results[f"seed={seed}"]["ceiling"] = {"auc": auc, "mean_auc": top}
-  cells = report.choose(results)
+  cells = report.cells_of(results)
   assert [cell.data for cell in cells] == ["synthetic taobao10"]
   (pooled,) = report.pool(results).values()
   assert [row[-1] for row in rows_of(report.domain_table(pooled))[1:3]] == ["0.8500"] * 2
@@ -134,7 +134,7 @@ def test_helpers_are_compared_over_all_splits():
 
 def test_curves_follow_the_runs_of_all_splits(splits, tmp_path):
   found = {name: save(tmp_path / name, result) for name, result in splits.items()}
-  (cell,) = report.choose({name: report.read(path) for name, path in found.items()})
+  (cell,) = report.cells_of({name: report.read(path) for name, path in found.items()})
   auc = curves.followed(cell, found, "mean_auc")
   np.testing.assert_allclose(auc, [[0.8, 0.7, 0.6]] * 2)
   written = report.write_report([tmp_path / "mamdr"], tmp_path / "out")

@@ -66,7 +66,7 @@ def test_pairs_are_of_one_seed_and_one_domain():
   mine.append(a_run((0.9, 0.9, 0.6), seed=2))
   yours = [a_run((0.8, None, 0.5), seed=2), a_run((0.70, 0.60, 0.52), seed=1)]
   yours.append(a_run((0.1, 0.1, 0.1), seed=3))
-  cells = report.choose({"a": a_result(mine, method="mamdr"), "b": a_result(yours)})
+  cells = report.cells_of({"a": a_result(mine, method="mamdr"), "b": a_result(yours)})
   test = report.paired(cells[1], cells[0])
   assert test[:2] == (2, 2)
   difference = np.array([[0.01, -0.02], [0.1, 0.1]])  # seeds by domains A and C
@@ -79,7 +79,7 @@ def test_pairs_are_of_one_seed_and_one_domain():
 def test_one_replicate_is_tested_over_domains():
   mine, yours = [0.7, 0.6, 0.8, 0.9, 0.75, 0.7], [0.69, 0.55, 0.75, 0.92, 0.6, 0.62]
   results = {"a": a_result([a_run(mine)], method="mamdr"), "b": a_result([a_run(yours)])}
-  test = report.paired(*reversed(report.choose(results)))
+  test = report.paired(*reversed(report.cells_of(results)))
   expected = stats.wilcoxon(np.subtract(mine, yours)).pvalue
   assert test.pvalue == pytest.approx(expected) and test.pvalue >= 2 / 2**6
 
@@ -93,14 +93,14 @@ def test_several_draws_of_data_are_the_replicates():
     for method, by in (("alternate", (0, 0)), ("mamdr", own)):
       runs = [a_run((0.6 + g, 0.7 + 2 * g), seed=seed) for seed, g in enumerate(by)]
       results[f"{method}{split}"] = a_result(runs, method=method, data=data)
-  test = report.paired(*reversed(report.choose(results)))
+  test = report.paired(*reversed(report.cells_of(results)))
   assert test[:2] == (2, 2)
   assert test.pvalue == pytest.approx(significance.pvalue(np.array([[0.03, 0.06], [0.07, 0.14]])))
 
 
 def test_nothing_differs_and_nothing_is_paired():
-  one = report.choose({"a": a_result([a_run((0.7, 0.6))])})[0]
-  two = report.choose({"b": a_result([a_run((0.7, 0.6), seed=1)], method="mamdr")})[0]
+  one = report.cells_of({"a": a_result([a_run((0.7, 0.6))])})[0]
+  two = report.cells_of({"b": a_result([a_run((0.7, 0.6), seed=1)], method="mamdr")})[0]
   assert report.paired(one, one).pvalue == 1.0
   assert report.paired(one, two).replicates == 0
   table = significance.paired_table([one, two])
@@ -114,7 +114,7 @@ def test_first_is_mamdr_or_what_is_asked_for(study):
     result = json.loads(path.read_text())
     result["runs"][seed]["valid"] = a_run(auc)["valid"]
     files.write_json(path, result)
-  cells = report.choose(read_all(study))
+  cells = report.cells_of(read_all(study))
   _, *rows = rows_of(significance.paired_table(cells))
   assert [row[:3] for row in rows] == [
     ["amazon 6", "MLP", "MAMDR − DN"],

@@ -9,7 +9,7 @@ from mamdr_jax.report import comparison, paper, tables
 
 
 def test_average_table(study):
-  header, *rows = rows_of(comparison.average_table(report.choose(read_all(study))))
+  header, *rows = rows_of(comparison.average_table(report.cells_of(read_all(study))))
   assert header == ["method", "amazon 6: AUC", "RANK", "passes"]
   # (.70+.60+.80)/3 = .7000 and (.72+.62+.80)/3 = .7133: mean .7067, deviation .0133/√2
   assert rows[0] == ["MLP", "0.7067 ± 0.0094", "2.5", "10"]
@@ -24,14 +24,14 @@ def test_data_sets_are_columns_and_gaps_are_empty():
     "a": a_result([a_run((0.5, 0.6))]),
     "b": a_result([a_run((0.7, 0.8, 0.9))], method="mamdr", data=other),
   }
-  header, first, second = rows_of(comparison.average_table(report.choose(results)))
+  header, first, second = rows_of(comparison.average_table(report.cells_of(results)))
   assert header[1::3] == ["amazon 6: AUC", "synthetic taobao10: AUC"]
   assert first == ["MLP", "**0.5500**", "**1.0**", "–", "", "", ""]
   assert second == ["MLP+MAMDR", "", "", "", "**0.8000**", "**1.0**", "–"]
 
 
 def test_paper_value_stands_beside(study):
-  cells = report.choose(read_all(study))
+  cells = report.cells_of(read_all(study))
   rows = rows_of(comparison.average_table(cells, with_paper=True))
   assert rows[1] == ["MLP", "0.7067 ± 0.0094 (0.7464)", "2.5 (9.0)", "10"]
   assert rows[4][1:3] == ["**0.7367 ± 0.0094** (0.7957)", "**1.7** (2.5)"]
@@ -44,7 +44,7 @@ def test_paper_value_stands_beside(study):
 
 
 def test_framework_table(study):
-  header, mlp, wdl, passes = rows_of(comparison.framework_table(report.choose(read_all(study))))
+  header, mlp, wdl, passes = rows_of(comparison.framework_table(report.cells_of(read_all(study))))
   assert header == ["model", "Alternate", "DN", "DR", "MAMDR"]
   assert mlp[4] == "**0.7367 ± 0.0094**" and not any("**" in cell for cell in mlp[:4])
   assert wdl == ["WDL", "**0.6667 ± 0.0000**", "", "", "0.6000 ± 0.0000"]
@@ -52,7 +52,7 @@ def test_framework_table(study):
 
 
 def test_domain_comparison(study):
-  cells = [cell for cell in report.choose(read_all(study)) if cell.model == "mlp"]
+  cells = [cell for cell in report.cells_of(read_all(study)) if cell.model == "mlp"]
   header, *rows = rows_of(comparison.domain_comparison(cells))
   assert header == ["domain", "Alternate", "DN", "DR", "MAMDR"]
   assert rows[0][1] == "0.7100 ± 0.0141" and rows[0][4] == "**0.7600 ± 0.0141**"
@@ -67,7 +67,7 @@ def test_improvement_is_counted_over_models(study):
     "b": a_result([a_run((0.6, 0.6, 0.6))], model="star", method="mamdr"),
     "c": a_result([a_run((0.6, 0.6, 0.6))], model="ple", method="mamdr"),
   }
-  (said,) = comparison.improvements(report.choose(results))
+  (said,) = comparison.improvements(report.cells_of(results))
   assert "in 2 of 3 models (MLP +0.0300, WDL -0.0667, Star +0.1000)" in said
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from mamdr_jax.core import Array, DomainBatches, Key, Loss, Method, Optimizer, Params, Tree
-from mamdr_jax.descent import descend, full_pass, only, pull, visits
+from mamdr_jax.descent import descend, full_pass, gather, pull, visits
 from mamdr_jax.view import merge, touched, view
 
 
@@ -41,9 +41,8 @@ def negotiate(
   """
   rows = None
   if viewed:
-    data = only(data, order)
-    rows, batch = touched(state.params.get("tables", {}), data.batch)
-    data, order = data._replace(batch=batch), jnp.arange(order.size)
+    rows, data = touched(state.params.get("tables", {}), gather(data, order))
+    order = jnp.arange(order.size)
   start, begin, outer_state = (view(x, rows) for x in state)
   begin = begin if carry else tx.init(start)
   end, inner_state, mean_loss = descend(

@@ -9,7 +9,7 @@ import optax
 
 from mamdr_jax import tree
 from mamdr_jax.core import Array, Key, Loss, Method, Optimizer, Params, Tree
-from mamdr_jax.descent import descend, follow, only, pull, visit
+from mamdr_jax.descent import descend, follow, gather, pull, visit
 from mamdr_jax.methods.alternate import alternate
 from mamdr_jax.view import merge, touched, view
 
@@ -130,9 +130,8 @@ def domain_regularization(
       if visit_steps is None or not sparse:  # whole passes touch most rows
         rows, visited = None, data
       else:
-        visited = only(data, order)
-        rows, batch = touched(base.get("tables", {}), visited.batch)
-        visited, order = visited._replace(batch=batch), jnp.arange(order.size)
+        rows, visited = touched(base.get("tables", {}), gather(data, order))
+        order = jnp.arange(order.size)
       start = view(deltas, rows, target)
       begin = view(inner_state, rows) if specific_carry else tx.init(start)
       end, ended, mean_loss = descend(

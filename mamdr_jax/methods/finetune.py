@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 
 from mamdr_jax.core import Loss, Method, Optimizer
+from mamdr_jax.methods.arguments import takes_also
 from mamdr_jax.methods.separate import separate
 
 
@@ -31,15 +32,13 @@ def finetune(
 def finetuned(constructor: Callable[..., Method]) -> Callable[..., Method]:
   """The constructor of a method, followed by `finetune`: it takes the arguments of both."""
   theirs = inspect.signature(constructor).parameters
-  ours = {
-    n: p for n, p in inspect.signature(finetune).parameters.items() if p.kind is p.KEYWORD_ONLY
-  }
 
-  def both(**given):
-    base = constructor(**{name: x for name, x in given.items() if name in theirs})
-    return finetune(base, **{name: x for name, x in given.items() if name in ours})
+  @takes_also(constructor)
+  def both(
+    *, loss: Loss, inner: Optimizer, finetune_rate: float = 1.0, sparse: bool = True, **rest
+  ):
+    common = {"loss": loss, "inner": inner, "sparse": sparse}
+    base = constructor(**{n: x for n, x in common.items() if n in theirs}, **rest)
+    return finetune(base, **common, finetune_rate=finetune_rate)
 
-  parameters = {**theirs, **ours}
-  both.__signature__ = inspect.Signature(list(parameters.values()))
-  both.__annotations__ = {name: p.annotation for name, p in parameters.items()}
   return both

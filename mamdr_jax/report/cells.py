@@ -7,7 +7,7 @@ import numpy as np
 from mamdr_jax.metrics import rank
 from mamdr_jax.report import names
 from mamdr_jax.report.replicates import common_name, merged, pool
-from mamdr_jax.report.results import best_setting, draw, mean_passes, over_seeds, preference
+from mamdr_jax.report.results import best_setting, draw, mean_passes, over_runs, preference
 
 
 class Cell(NamedTuple):
@@ -35,14 +35,14 @@ class Cell(NamedTuple):
 
   def auc(self, split: str = "test") -> np.ndarray:
     """AUC of every domain, the mean over replicates: [D]."""
-    return over_seeds(self.runs, split, "auc").mean(0)
+    return over_runs(self.runs, split, "auc").mean(0)
 
   @property
   def passes(self) -> float:
     return mean_passes(self.runs)
 
 
-def choose(results: dict[str, dict]) -> list[Cell]:
+def cells_of(results: dict[str, dict]) -> list[Cell]:
   """A cell for every data set, model and method that there is, in the order of the tables.
 
   Rates are chosen among all runs that have the other settings in common, whichever experiments
@@ -62,8 +62,8 @@ def choose(results: dict[str, dict]) -> list[Cell]:
     best = max(range(len(runs)), key=lambda i, runs=runs: preference(runs[i]))
     candidates = sum(map(len, alike.values()))
     cells[key] = Cell(*key, candidates, configs[best], runs[best])
-  models = names.order((model for _, model, _ in cells), names.MODELS)
-  methods = names.order((method for _, _, method in cells), names.METHODS)
+  models = names.order((model for _, model, _ in cells), names.MODEL_TITLES)
+  methods = names.order((method for _, _, method in cells), names.METHOD_TITLES)
   keys = (
     (d, model, method)
     for d in dict.fromkeys(data.values())

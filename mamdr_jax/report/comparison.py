@@ -11,7 +11,7 @@ import numpy as np
 from mamdr_jax.markdown import table
 from mamdr_jax.report import names, paper
 from mamdr_jax.report.cells import Cell, average_ranks, by_data, by_model
-from mamdr_jax.report.results import baselines, ceiling, over_seeds
+from mamdr_jax.report.results import baselines, ceiling, over_runs
 from mamdr_jax.report.tables import (
   MEAN,
   NONE,
@@ -75,7 +75,7 @@ def _averages(cells: list[Cell], rows: dict[tuple[str, str], str], with_paper: b
       ranks = [beside(text, value, 1) for text, (_, value) in zip(ranks, values, strict=True)]
     columns += [auc, ranks, [count(f[0].passes) if f else "" for f in found]]
     simple = baselines([run for cell in group for run in cell.runs])
-    popularity += [spread(over_seeds(simple, "test", "mean_auc")) if simple else "", "", ""]
+    popularity += [spread(over_runs(simple, "test", "mean_auc")) if simple else "", "", ""]
   lines = list(zip(*columns, strict=True)) + ([popularity] if any(popularity[1:]) else [])
   return table(header, lines)
 
@@ -86,9 +86,9 @@ def framework_table(cells: list[Cell], with_paper: bool = False) -> str:
   The last row has the passes of a method as a multiple of alternate's, its mean over the models.
   """
   known = {(cell.model, cell.method): cell for cell in cells}
-  methods = names.order((cell.method for cell in cells), names.METHODS)
+  methods = names.order((cell.method for cell in cells), names.METHOD_TITLES)
   rows = []
-  for model in names.order((cell.model for cell in cells), names.MODELS):
+  for model in names.order((cell.model for cell in cells), names.MODEL_TITLES):
     found = [known.get((model, method)) for method in methods]
     texts = bold(
       [measured(cell.runs, "test", "mean_auc") if cell else "" for cell in found],
@@ -113,7 +113,7 @@ def framework_table(cells: list[Cell], with_paper: bool = False) -> str:
 
 def domain_comparison(cells: list[Cell], with_paper: bool = False) -> str:
   """Form VII, of a model on a data set: a row a domain, a column a method; at last the passes."""
-  auc = [over_seeds(cell.runs, "test", "auc") for cell in cells]  # [replicates, D] each
+  auc = [over_runs(cell.runs, "test", "auc") for cell in cells]  # [replicates, D] each
   rows = []
   for d, domain in enumerate(cells[0].domains):
     values = [a[:, d] for a in auc]
@@ -138,8 +138,8 @@ def _beside_methods(runs: list[dict]) -> list[tuple[str, list]]:
   """Columns of form VII that no method has: item popularity, and the ceiling of synthetic data."""
   columns, simple, highest = [], baselines(runs), ceiling(runs)
   if simple:
-    texts = [spread(values) for values in over_seeds(simple, "test", "auc").T]
-    columns.append((POPULARITY, [*texts, spread(over_seeds(simple, "test", "mean_auc")), ""]))
+    texts = [spread(values) for values in over_runs(simple, "test", "auc").T]
+    columns.append((POPULARITY, [*texts, spread(over_runs(simple, "test", "mean_auc")), ""]))
   if highest:
     columns.append(("ceiling (synthetic)", [*highest[0].values(), highest[1], ""]))
   return columns
@@ -165,4 +165,4 @@ def improvements(cells: list[Cell]) -> list[str]:
 
 
 def _mean(cell: Cell) -> float:
-  return float(over_seeds(cell.runs, "test", "mean_auc").mean())
+  return float(over_runs(cell.runs, "test", "mean_auc").mean())

@@ -7,7 +7,7 @@ import numpy as np
 
 from mamdr_jax.report import files, names
 from mamdr_jax.report.canvas import COLORS, MOST_BANDS, band, drawing, label, style, whole_epochs
-from mamdr_jax.report.cells import Cell, choose
+from mamdr_jax.report.cells import Cell, cells_of
 from mamdr_jax.report.tables import MEAN
 
 MOST_LINES = 50  # domains beyond these are drawn as quantiles
@@ -59,7 +59,7 @@ def learning_curves(workdir: Path, path: Path | None = None) -> Path:
   """Draws `domain_curves` of a finished experiment, by default as `auc.png` in its workdir."""
   workdir = Path(workdir)
   path = path or workdir / "auc.png"
-  (cell,) = choose({workdir.name: files.read(workdir)})
+  (cell,) = cells_of({workdir.name: files.read(workdir)})
   domain_curves(cell, {workdir.name: workdir}, path)
   return path
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from mamdr_jax.files import write_aside
 from mamdr_jax.markdown import escape
 from mamdr_jax.report import comparison, files, names, sweeps
-from mamdr_jax.report.cells import Cell, by_data, by_model, choose, fewer_draws
+from mamdr_jax.report.cells import Cell, by_data, by_model, cells_of, fewer_draws
 from mamdr_jax.report.curves import domain_curves, method_curves
 from mamdr_jax.report.figures import grid_figure, helpers_figure, rank_figure
 from mamdr_jax.report.replicates import over, pool
@@ -94,7 +94,7 @@ def compose(
 
   `left_out` are sentences about what is not in them; the rest is as in `write_report`.
   """
-  results, cells = pool(results), choose(results)
+  results, cells = pool(results), cells_of(results)
   sections = [("Experiments", method_table(results))]
   sections += _averages(cells, with_paper)
   paired = paired_table(cells, first)
@@ -169,7 +169,7 @@ def _figures(results: dict[str, dict], found: dict[str, Path], out: Path):
     taken.add(name)
     return out / f"{name}.png"
 
-  cells = choose(results)
+  cells = cells_of(results)
   drawn = {}
   for data, group in by_data(cells).items():
     if len(group) > 1:

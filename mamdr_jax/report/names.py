@@ -7,11 +7,11 @@ from pathlib import PurePath
 
 from mamdr_jax import keys
 
-MODELS = {
+MODEL_TITLES = {
   "mlp": "MLP", "wdl": "WDL", "neurfm": "NeurFM", "autoint": "AutoInt", "deepfm": "DeepFM",
   "shared_bottom": "Shared-bottom", "mmoe": "MMOE", "cgc": "CGC", "ple": "PLE", "star": "Star",
 }  # fmt: skip
-METHODS = {
+METHOD_TITLES = {
   "alternate": "Alternate", "joint": "Joint", "separate": "Separate",
   "weighted_loss": "Weighted Loss", "pcgrad": "PCGrad", "maml": "MAML", "reptile": "Reptile",
   "mldg": "MLDG", "fish": "Fish", "domain_negotiation": "DN", "domain_regularization": "DR",
@@ -23,13 +23,13 @@ MOST_LETTERS = 150  # of the name of a file, which has an ending besides
 
 def model_name(model: str) -> str:
   """What a table calls a model: "MLP" for "mlp"; one that is not the paper's keeps its name."""
-  return MODELS.get(model, model)
+  return MODEL_TITLES.get(model, model)
 
 
 def method_name(method: str) -> str:
   """What a table calls a method: "Alternate+Finetune" for "alternate+finetune"."""
   base, plus, _ = method.partition("+")
-  return METHODS.get(base, base) + ("+Finetune" if plus else "")
+  return METHOD_TITLES.get(base, base) + ("+Finetune" if plus else "")
 
 
 def method_of(config: Mapping) -> str:

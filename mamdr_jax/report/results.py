@@ -38,7 +38,7 @@ def standing(runs: list[dict]) -> tuple[bool, float]:
   A run that diverged after its best epoch counts with that, as any other does with its best; one
   that diverged before it had any comes last.
   """
-  auc = over_seeds(runs, "valid", "mean_auc")
+  auc = over_runs(runs, "valid", "mean_auc")
   lost = any(diverged(run) and not run["best_epoch"] for run in runs)
   return not lost, float(np.where(np.isnan(auc), -np.inf, auc).mean())
 
@@ -48,7 +48,7 @@ def diverged(run: dict) -> bool:
   return bool(run.get("diverged", False))
 
 
-def over_seeds(runs: list[dict], split: str, key: str) -> np.ndarray:
+def over_runs(runs: list[dict], split: str, key: str) -> np.ndarray:
   """A figure of each run as an array: [runs], or [runs, D] for "auc"; NaN where there is none."""
   values = [r[split][key] for r in runs]
   return np.array([list(v.values()) if isinstance(v, dict) else v for v in values], float)

@@ -9,7 +9,7 @@ from mamdr_jax import markdown
 from mamdr_jax.report import names
 from mamdr_jax.report.cells import Cell, by_model
 from mamdr_jax.report.replicates import replicate
-from mamdr_jax.report.results import over_seeds, preference
+from mamdr_jax.report.results import over_runs, preference
 from mamdr_jax.report.tables import NONE
 
 LEVEL = 0.05
@@ -51,7 +51,7 @@ def common(cells: list[Cell]) -> np.ndarray:
   Where these are on several draws of the data, a replicate is a draw, the mean over its seeds: runs
   on one draw share what is particular to it.
   """
-  auc = [{replicate(run): over_seeds([run], "test", "auc")[0] for run in c.runs} for c in cells]
+  auc = [{replicate(run): over_runs([run], "test", "auc")[0] for run in c.runs} for c in cells]
   shared = [key for key in auc[0] if all(key in other for other in auc)]
   draws = list(dict.fromkeys(key[:-1] for key in shared))
   units = [[key for key in shared if key[:-1] == draw] for draw in draws]

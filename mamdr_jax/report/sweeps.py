@@ -7,7 +7,7 @@ import numpy as np
 
 from mamdr_jax.report import names
 from mamdr_jax.report.replicates import merged, pool
-from mamdr_jax.report.results import by_setting, diverged, over_seeds, preference
+from mamdr_jax.report.results import by_setting, diverged, over_runs, preference
 
 
 class Helpers(NamedTuple):
@@ -50,7 +50,7 @@ def over_k(results: dict[str, dict]) -> list[Helpers]:
     ks = sorted({k_of(name) for name in group})
     every = [merged(results[name] for name in group if k_of(name) == k) for k in ks]
     best = [by_setting({"runs": runs})[0] for runs in every]
-    valid, test = ([over_seeds(r, s, "mean_auc") for r in best] for s in ("valid", "test"))
+    valid, test = ([over_runs(r, s, "mean_auc") for r in best] for s in ("valid", "test"))
     chosen = max(range(len(ks)), key=lambda i, best=best: preference(best[i]))
     marks = [any(map(diverged, runs)) for runs in best]
     found.append(Helpers(data[group[0]], label, ks, valid, test, chosen, marks))
@@ -77,7 +77,7 @@ def over_rates(results: dict[str, dict]) -> list[Grid]:
     for at, setting in zip(places, settings, strict=True):
       if num_runs[at]:
         continue
-      auc = over_seeds(setting, "test", "mean_auc")
+      auc = over_runs(setting, "test", "mean_auc")
       num_runs[at], mean[at] = len(setting), auc.mean()
       deviation[at] = auc.std(ddof=1) if len(auc) > 1 else auc[0] * 0
       marks[at] = any(map(diverged, setting))

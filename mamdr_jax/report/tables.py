@@ -13,7 +13,7 @@ from mamdr_jax.report.results import (
   ceiling,
   diverged,
   mean_passes,
-  over_seeds,
+  over_runs,
   preference,
 )
 
@@ -27,16 +27,16 @@ def domain_table(result: dict) -> str:
   """Markdown: AUC per domain of the best setting, mean over replicates; test AUC of popularity."""
   (result,) = pool({"": result}).values()
   runs = best_setting(result)
-  valid, test = (over_seeds(runs, split, "auc").mean(0) for split in ("valid", "test"))
+  valid, test = (over_runs(runs, split, "auc").mean(0) for split in ("valid", "test"))
   header, names_of = ["domain", "valid AUC", "test AUC"], list(runs[0]["test"]["auc"])
   rows = [list(row) for row in zip(names_of, valid, test, strict=True)]
   rows += [
-    [title, *(over_seeds(runs, split, key).mean() for split in ("valid", "test"))]
+    [title, *(over_runs(runs, split, key).mean() for split in ("valid", "test"))]
     for title, key in ((MEAN, "mean_auc"), ("weighted by size", "weighted_auc"))
   ]
   if simple := baselines(runs):
     header.append(POPULARITY)
-    figures = [over_seeds(simple, "test", key) for key in ("auc", "mean_auc", "weighted_auc")]
+    figures = [over_runs(simple, "test", key) for key in ("auc", "mean_auc", "weighted_auc")]
     columns = [*figures[0].mean(0), *(values.mean() for values in figures[1:])]
     rows = [[*row, value] for row, value in zip(rows, columns, strict=True)]
   if highest := ceiling(runs):
@@ -79,7 +79,7 @@ def method_table(results: dict[str, dict]) -> str:
     rows.append([*called, rates, over(runs), f"{epochs:.0f}", *cells, count(mean_passes(runs))])
   for where, simple in ((where, baselines(runs)) for where, runs in drawn.items()):
     if simple:
-      cells = [spread(over_seeds(simple, *figure)) for figure in figures]
+      cells = [spread(over_runs(simple, *figure)) for figure in figures]
       cells[-1] += " (base rate)"
       rows.append([POPULARITY, where, *[NONE] * 5, *cells, NONE])
   if all(row[-1] == NONE for row in rows):
@@ -87,7 +87,7 @@ def method_table(results: dict[str, dict]) -> str:
   return table(header, rows)
 
 
-def chosen(results: dict[str, dict]) -> str:
+def verdict(results: dict[str, dict]) -> str:
   """Which result, at its best rates, validation chooses, or "" if they are on several data sets."""
   results = pool(results)
   if len(set(names.data_names(results).values())) > 1:
@@ -112,7 +112,7 @@ def rate(value: float | None) -> str:
 
 def measured(runs: list[dict], split: str, key: str) -> str:
   """A figure of the runs of a setting as `spread` has it, marked if one of them diverged."""
-  return marked(spread(over_seeds(runs, split, key)), runs)
+  return marked(spread(over_runs(runs, split, key)), runs)
 
 
 def marked(text: str, runs: list[dict]) -> str:

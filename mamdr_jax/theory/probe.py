@@ -6,7 +6,7 @@ import jax
 
 from mamdr_jax import tree
 from mamdr_jax.core import Batch, DomainBatches, Loss, full_precision
-from mamdr_jax.descent import narrowed, only
+from mamdr_jax.descent import gather, narrowed
 from mamdr_jax.theory.conflict import (
   conflict_share,
   cosines,
@@ -20,7 +20,7 @@ from mamdr_jax.theory.innergrad import dn_gradient, inner_grad
 
 def held(data: DomainBatches) -> Batch:
   """The first minibatch of every domain, frozen features looked up: leaves [D, ...]."""
-  return only(data, data.start).batch
+  return gather(data, data.start)
 
 
 def conflict_probe(loss: Loss, batches: Batch, *, alpha: float = 1e-3) -> Callable:
