@@ -2,7 +2,6 @@
 
 import functools
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +9,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import ml_collections
-import numpy as np
 
 from mamdr_jax import check, data, files, keys, machine, report, tree
 from mamdr_jax.baselines import baselines, ceiling
@@ -20,15 +18,16 @@ from mamdr_jax.data import DATASETS, SPLITS, Dataset, pack
 from mamdr_jax.descent import minibatch
 from mamdr_jax.evaluate import by_name, measure
 from mamdr_jax.evaluate import serving as serve
-from mamdr_jax.files import CONFIG, CSV, CURVES, GROUP, METRICS, RESULT
+from mamdr_jax.files import CONFIG, CSV, CURVES, GROUP, RESULT
 from mamdr_jax.methods import METHODS
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import Objective, objective
 from mamdr_jax.progress import Progress, counted
 from mamdr_jax.theory.probe import conflict_probe, held
-from mamdr_jax.train import Epoch, Probe, Resumed, Setup, fit
+from mamdr_jax.train import Epoch, Probe, Run, Setup, fit
 from mamdr_jax.train.memory import lanes_that_fit
 from mamdr_jax.workdir import checkpoint, identity
+from mamdr_jax.workdir.journal import Journal
 from mamdr_jax.workdir.lock import locked
 
 
@@ -127,7 +126,7 @@ def run(
       print(*dataset.notes, sep="\n", file=sys.stderr)
       experiment, splits, num_parameters = prepared()
       train_runs(config, workdir, experiment, splits, begun, progress)
-      result = files.plain(gather(config, workdir, dataset, len(begun.points)))
+      result = files.plain(assembled(config, workdir, dataset, len(begun.points)))
       result |= {"num_parameters": num_parameters, "rates": list(experiment.method.rates)}
       (workdir / GROUP).unlink(missing_ok=True)
       files.write_json(workdir / RESULT, result)
@@ -136,7 +135,7 @@ def run(
   return result
 
 
-def gather(
+def assembled(
   config: ml_collections.ConfigDict, workdir: Path, dataset: Dataset, num_runs: int
 ) -> dict:
   """What `result.json` is to hold once all runs have ended."""
@@ -158,36 +157,16 @@ def gather(
 
 def train_runs(config, workdir, experiment, splits, begun, progress) -> None:
   """Trains what `workdir` lacks of the runs of a config, and keeps each as it ends."""
-  points, finished = begun.points, begun.finished
+  points, domains = begun.points, experiment.dataset.domains
   goal, method = experiment.objective, experiment.method
   setup = Setup(goal, method, config.patience, config.reshuffle)
   pair = splits["train"], splits["valid"]
-  going = checkpoint.begun(workdir, finished, len(points))
-  checkpoint.keep_metrics(workdir, finished, going)
-  progress.ended(len(finished))
-  if finished or going:
-    at = f", in epoch {going[0].epoch} of the next" if going else ""
-    print(f"{workdir}: going on after {len(finished)} of {len(points)} runs{at}", file=sys.stderr)
-  saved = told = time.monotonic()
-  probed, spent = 0.0, dict.fromkeys(range(len(points)), 0.0)
-  for line in checkpoint.read_metrics(workdir):
-    for run in line["run"]:
-      spent[run] += line["seconds"]
+  journal = Journal(workdir, begun, config.checkpoint_seconds)
+  progress.ended(journal.num_ended)
 
   def on_epoch(epoch: Epoch):
-    nonlocal told, saved, probed
-    probed += epoch.info["probe"]["seconds"][0] if "probe" in epoch.info else 0.0
-    seconds, told = (time.monotonic() - told) / len(epoch.info["run"]), time.monotonic()
-    line = {"epoch": epoch.number, "seconds": seconds} | files.plain(epoch.info)
-    line = checkpoint.of_runs(line, [run not in finished for run in line["run"]])
-    for run in line["run"]:
-      spent[run] += seconds
-    if line["run"]:
-      files.append_line(workdir / METRICS, line)
+    journal.epoch(epoch)
     progress.epoch(epoch.number, epoch.info)
-    if time.monotonic() - saved > config.checkpoint_seconds:
-      checkpoint.save_group(workdir, epoch.snapshot())
-      saved = time.monotonic()
 
   probe = None
   if config.probe_every:
@@ -198,44 +177,31 @@ def train_runs(config, workdir, experiment, splits, begun, progress) -> None:
     Hparams(*(jnp.array([p[name] for p in points], jnp.float32) for name in Hparams._fields)),
     *pair,
     epochs=config.epochs,
-    lanes=config.lanes or lanes_that_fit(len(points) - len(finished), setup, *pair),
+    lanes=config.lanes or lanes_that_fit(len(points) - journal.num_ended, setup, *pair),
     probe=probe,
     on_epoch=on_epoch,
-    ended=finished,
-    resumed=[_resumed(some, config.epochs) for some in going],
+    ended=journal.finished,
+    resumed=journal.resumed(config.epochs),
   )
   look = jax.jit(functools.partial(measure, goal, method))
-  num_ended = len(finished)
+
+  def outcome(number: int, run: Run) -> dict:
+    return points[number] | {
+      "epochs": run.epochs,
+      "best_epoch": run.best_epoch.mean() if method.apart else run.best_epoch,
+      "diverged": run.diverged.any(),
+      "stopped": run.stopped.all(),
+      "tuned": method.base is not None,
+      "valid": by_name(look(run.best, pair[0], splits["valid"]), domains),
+      "test": by_name(look(run.best, pair[0], splits["test"]), domains),
+    }
+
   for group in groups:
-    if group.index.size > 1:  # they end together: a group of the rest would round otherwise
-      checkpoint.save_group(workdir, group)
-    for i, r in enumerate(group.index):
-      if r in finished:  # of a group whose others had not
-        continue
-      asked, run = time.monotonic(), tree.take(group.runs, i)
-      domains = experiment.dataset.domains
-      result = points[r] | {
-        "epochs": run.epochs,
-        "best_epoch": run.best_epoch.mean() if method.apart else run.best_epoch,
-        "diverged": run.diverged.any(),
-        "stopped": run.stopped.all(),
-        "tuned": method.base is not None,
-        "valid": by_name(look(run.best, pair[0], splits["valid"]), domains),
-        "test": by_name(look(run.best, pair[0], splits["test"]), domains),
-      }
-      result["seconds"] = spent[r] + time.monotonic() - asked
-      last = None if result["stopped"] or result["tuned"] else run
-      checkpoint.finish_run(workdir, r, result, run.best, last)
-      num_ended += 1
-    progress.ended(num_ended)
-    told = time.monotonic()
+    journal.ended(group, outcome)
+    progress.ended(journal.num_ended)
   if probe:
-    print(f"probes took {probed:.1f} s of {sum(spent.values()):.1f} s", file=sys.stderr)
-
-
-def _resumed(saved: checkpoint.Saved, last: int) -> Resumed:
-  load = lambda like: checkpoint.load_group(saved, like, last)
-  return Resumed(np.array(saved.index), saved.phase, load)
+    spent = sum(journal.seconds.values())
+    print(f"probes took {journal.probed:.1f} s of {spent:.1f} s", file=sys.stderr)
 
 
 def illustrate(workdir: Path, result: Mapping) -> None:

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from mamdr_jax.core import Array, DomainBatches
 
@@ -93,7 +92,8 @@ def domain_auc(score: Array, data: DomainBatches) -> Array:
 def log_loss(score: Array, data: DomainBatches) -> Array:
   """Mean binary cross entropy over all rows, from logits [T, B]: [] nats."""
   weight = data.batch.weight
-  losses = optax.sigmoid_binary_cross_entropy(score, data.batch.label)
+  # Chosen, not weighed by the label: 0 · log σ(−∞) would be NaN where a logit is infinite.
+  losses = -jax.nn.log_sigmoid(jnp.where(data.batch.label > 0, score, -score))
   return (weight * losses).sum() / weight.sum()
 
 

@@ -143,6 +143,8 @@ def test_summary_of_a_split_is_that_of_its_rows(train):
   entropy = sklearn_metrics.log_loss(label, 1 / (1 + np.exp(-logit)))
   np.testing.assert_allclose(log_loss(score, train), entropy, rtol=1e-5)
   np.testing.assert_allclose(measured["log_loss"], entropy, rtol=1e-5)
+  certain = np.where(train.batch.label > 0, np.inf, -np.inf)
+  assert log_loss(certain, train) == 0 and log_loss(-certain, train) == np.inf
 
 
 def test_rank_is_that_of_scipy_ties_included():
