@@ -94,7 +94,7 @@ def log_loss(score: Array, data: DomainBatches) -> Array:
   weight = data.batch.weight
   # Chosen, not weighed by the label: 0 · log σ(−∞) would be NaN where a logit is infinite.
   losses = -jax.nn.log_sigmoid(jnp.where(data.batch.label > 0, score, -score))
-  return (weight * losses).sum() / weight.sum()
+  return jnp.where(weight > 0, weight * losses, 0.0).sum() / weight.sum()
 
 
 def summary(score: Array, data: DomainBatches) -> dict[str, Array]:
