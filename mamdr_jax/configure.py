@@ -25,33 +25,6 @@ SUPPLIED = {
   *("vocab", "parent", "name"),
   *("loss", "penalty", "inner", "outer", "shared", "specific_inner"),
 }
-# key -> (default, what it is), of what is the same whatever is trained.
-TRAINING = {
-  "inner.name": ("adam", "optimizer of descents: one of optax's that are elementwise"),
-  "inner.options": ((), "its options besides the rate, e.g. (('b1', 0.8),)"),
-  "outer.name": ("sgd", "optimizer of outer steps; sgd makes them Eqs. 3 and 8"),
-  "outer.options": ((), "its options"),
-  "specific_inner.name": ("", "optimizer of the descents of deltas; none: that of inner"),
-  "specific_inner.options": ((), "its options"),
-  "alpha": (1e-3, "inner rate, α"),
-  "beta": (0.1, "outer rate of the shared parameters, β"),
-  "gamma": (0.1, "outer rate of the specific parameters, γ"),
-  "seed": (0, "of initial parameters and of all that is drawn while training"),
-  "sweep.seed": ((), "seeds in place of seed; runs are the product of what is given in sweep"),
-  "sweep.alpha": ((), "rates in place of alpha"),
-  "sweep.beta": ((), "rates in place of beta"),
-  "sweep.gamma": ((), "rates in place of gamma"),
-  "sweep.over": ((), "values of any other key, e.g. (('method.k', (1, 3)),): an experiment each"),
-  "cases": ((), "experiments by name, e.g. (('dn', (('method.name', 'domain_negotiation'),)),)"),
-  "batch_size": (1024, "rows of a minibatch"),
-  "reshuffle": (True, "whether rows are dealt into new minibatches every epoch"),
-  "l2": (0.0, "factor of Σ e² over the embeddings that a minibatch reads"),
-  "epochs": (100, "at most so many"),
-  "patience": (5, "epochs without a better validation AUC before a run stops"),
-  "lanes": (0, "runs side by side in a program; 0: all that fit an accelerator, 1 on a CPU"),
-  "checkpoint_seconds": (60.0, "at most so much is lost when a run is interrupted"),
-  "probe_every": (0, "epochs between measurements of how gradients of domains conflict; 0: none"),
-}
 
 
 def make(data: str, model: str, method: str) -> ml_collections.ConfigDict:
@@ -81,7 +54,7 @@ def make(data: str, model: str, method: str) -> ml_collections.ConfigDict:
     config.data[GROUPS[data]] = int(group) if data == "taobao" else group
   config.model = named(MODELS, "model", model)
   config.method = named(METHODS, "method", method)
-  for key, (default, _) in TRAINING.items():
+  for key, (default, *_) in keys.TRAINING.items():
     section, _, name = key.rpartition(".")
     if section and section not in config:
       config[section] = {}

@@ -1,14 +1,71 @@
-"""What the keys of a config are to a run: which make it another one, and which do not."""
+"""The keys of a config: what is the same whatever is trained, and what each is to a run."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-RATES = ("alpha", "beta", "gamma")
-OF_RUN = ("seed", *RATES)  # each run has its own; with `sweep` they give the runs of a config
-GROWING = ("epochs", "patience", *OF_RUN, "sweep")  # with more of them, what was trained counts
-RUNNING = ("lanes", "checkpoint_seconds", "probe_every")  # they change no result
-DATA_SEEDS = ("data.seed", "data.split_seed")  # replicates of one data set
-FILES = ("data.path", "data.user_features", "data.item_features")  # of these the name is told
-PLACES = ("data.root", "data.cache", *FILES)  # where the data lie, not which they are
+
+class Key(NamedTuple):
+  """A key that no constructor takes. What one takes is described with the constructor."""
+
+  default: object
+  what: str  # it is, for docs/config.md
+  # "seed" and "rate": each run has its own; with `sweep` they give the runs of a config. "growing":
+  # with more of it, what was trained counts. "running": it changes no result. Any other key makes
+  # an experiment another one.
+  role: str = ""
+
+
+TRAINING = {
+  "inner.name": Key("adam", "optimizer of descents: one of optax's that are elementwise"),
+  "inner.options": Key((), "its options besides the rate, e.g. (('b1', 0.8),)"),
+  "outer.name": Key("sgd", "optimizer of outer steps; sgd makes them Eqs. 3 and 8"),
+  "outer.options": Key((), "its options"),
+  "specific_inner.name": Key("", "optimizer of the descents of deltas; none: that of inner"),
+  "specific_inner.options": Key((), "its options"),
+  "alpha": Key(1e-3, "inner rate, α", "rate"),
+  "beta": Key(0.1, "outer rate of the shared parameters, β", "rate"),
+  "gamma": Key(0.1, "outer rate of the specific parameters, γ", "rate"),
+  "seed": Key(0, "of initial parameters and of all that is drawn while training", "seed"),
+  "sweep.seed": Key(
+    (), "seeds in place of seed; runs are the product of what is given in sweep", "growing"
+  ),
+  "sweep.alpha": Key((), "rates in place of alpha", "growing"),
+  "sweep.beta": Key((), "rates in place of beta", "growing"),
+  "sweep.gamma": Key((), "rates in place of gamma", "growing"),
+  "sweep.over": Key(
+    (), "values of any other key, e.g. (('method.k', (1, 3)),): an experiment each", "growing"
+  ),
+  "cases": Key((), "experiments by name, e.g. (('dn', (('method.name', 'domain_negotiation'),)),)"),
+  "batch_size": Key(1024, "rows of a minibatch"),
+  "reshuffle": Key(True, "whether rows are dealt into new minibatches every epoch"),
+  "l2": Key(0.0, "factor of Σ e² over the embeddings that a minibatch reads"),
+  "epochs": Key(100, "at most so many", "growing"),
+  "patience": Key(5, "epochs without a better validation AUC before a run stops", "growing"),
+  "lanes": Key(
+    0, "runs side by side in a program; 0: all that fit an accelerator, 1 on a CPU", "running"
+  ),
+  "checkpoint_seconds": Key(60.0, "at most so much is lost when a run is interrupted", "running"),
+  "probe_every": Key(
+    0, "epochs between measurements of how gradients of domains conflict; 0: none", "running"
+  ),
+}
+
+
+def having(*roles: str) -> tuple[str, ...]:
+  """The keys with one of these roles; of several in a section, the section."""
+  found = (key.partition(".")[0] for key, about in TRAINING.items() if about.role in roles)
+  return tuple(dict.fromkeys(found))
+
+
+RATES = having("rate")
+OF_RUN = (*having("seed"), *RATES)
+GROWING = having("seed", "rate", "growing")
+RUNNING = having("running")
+# Of the readers of data: replicates of one data set; where the data lie, not which they are, and
+# of these what has a name to tell.
+DATA_SEEDS = ("data.seed", "data.split_seed")
+FILES = ("data.path", "data.user_features", "data.item_features")
+PLACES = ("data.root", "data.cache", *FILES)
 
 
 def flat(config: Mapping) -> dict[str, object]:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import mamdr_jax.models
 from mamdr_jax import configure
-from mamdr_jax.configure import MISSING, TRAINING
+from mamdr_jax.configure import MISSING
 from mamdr_jax.data import DATASETS
+from mamdr_jax.keys import TRAINING
 from mamdr_jax.markdown import Markdown, table
 from mamdr_jax.methods import METHODS
 from mamdr_jax.methods.arguments import docstrings
@@ -31,7 +32,7 @@ def page() -> str:
   Raises:
     ValueError: a key is not described.
   """
-  rows = [(f"`{key}`", default, what) for key, (default, what) in TRAINING.items()]
+  rows = [(f"`{key}`", default, what) for key, (default, what, _) in TRAINING.items()]
   parts = [HEAD, f"## Training\n\n{_table(rows)}"]
   for section, named, shared in (
     ("data", DATASETS, ""),
