@@ -7,6 +7,7 @@ from pathlib import Path
 import handmade
 import jax
 import pytest
+from innergrad_in_numpy import Reference
 from made_results import a_result, a_run, save
 
 from mamdr_jax import files
@@ -54,6 +55,12 @@ def valid():
 def params():
   """Parameters of the logistic model, a bias per domain among them."""
   return jax.jit(handmade.init)(jax.random.key(7))
+
+
+@pytest.fixture(scope="session")
+def reference(params, train):
+  """Gradients and Hessian products of the logistic model at `params`, in NumPy."""
+  return Reference(params, train)
 
 
 @pytest.fixture(scope="session")
