@@ -15,6 +15,8 @@ from mamdr_jax.descent import minibatch
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
 
+AS_USERS_COMPILE = "MAMDR_JAX_TESTS_AS_USERS_COMPILE"
+
 
 def cache_dir() -> str:
   """`.jax_cache` beside the tests, or a temporary folder where that cannot be written."""
@@ -30,8 +32,10 @@ def cache_dir() -> str:
 
 # Nearly all the time goes into compiling small programs: do that quickly, and keep every one.
 # XLA reads its flags when the first program is compiled, so it is not too late for them here.
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
-jax.config.update("jax_disable_most_optimizations", True)
+if not os.environ.get(AS_USERS_COMPILE):  # see test_as_users_compile.py
+  flags = os.environ.get("XLA_FLAGS", "")
+  os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false"
+  jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_compilation_cache_dir", jax.config.jax_compilation_cache_dir or cache_dir())
 # For the commands that tests start as well: none writes into the user's cache folder.
 os.environ["JAX_COMPILATION_CACHE_DIR"] = jax.config.jax_compilation_cache_dir
