@@ -12,6 +12,7 @@ import pytest
 from conftest import AS_USERS_COMPILE
 
 HERE = Path(__file__).parent
+QUICK = ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS")  # what conftest.py sets
 EQUALITIES = (
   "test_train.py::test_results_do_not_depend_on_lanes_nor_on_a_neighbour",
   "test_train.py::test_a_single_run_is_a_sweep_of_one",
@@ -29,7 +30,7 @@ def test_equalities_hold_with_all_optimisations():
   done = subprocess.run(
     [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *EQUALITIES],
     cwd=HERE,
-    env={key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
+    env={key: value for key, value in os.environ.items() if key not in QUICK}
     | {AS_USERS_COMPILE: "1"},
     capture_output=True,
     text=True,

@@ -171,8 +171,6 @@ def test_methods_counts_the_passes_of_an_epoch_and_leaves_page_and_picture(table
 
 def test_sweep_scales_separate_commands_up_to_the_runs_of_one(tables, monkeypatch):
   monkeypatch.chdir(ROOT)
-  monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-  monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
   small = ("--config.data.preset=", "--config.data.sizes=(120, 90)", "--config.data.feature_size=4")
   small += ("--config.model.hidden=(4,)", "--config.epochs=1")
   demo = "--config=configs/synthetic.py:taobao10,mlp,domain_negotiation"
@@ -189,8 +187,6 @@ def test_sweep_scales_separate_commands_up_to_the_runs_of_one(tables, monkeypatc
 def test_amazon_6_trains_and_tells_its_memory(tmp_path, monkeypatch):
   monkeypatch.chdir(ROOT)
   monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-  monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-  monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
   rng, pairs = np.random.default_rng(0), [(user, item) for user in range(30) for item in range(30)]
   (tmp_path / "raw").mkdir()
   for category in AMAZON["6"]:
