@@ -83,6 +83,12 @@ def mlp_params(mlp, train):
 
 
 @pytest.fixture
+def x64():
+  with jax.enable_x64():
+    yield
+
+
+@pytest.fixture
 def study(tmp_path):
   """Models MLP and WDL, four and two methods, two seeds, three domains."""
   scores = {

@@ -81,6 +81,10 @@ def loss(params, key, batch: Batch):
   return (batch.weight * losses).sum() / batch.weight.sum()
 
 
+def double(params):
+  return jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), params)
+
+
 # The same in NumPy
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 ALPHA = 0.03
 PAIRS = list(itertools.permutations(range(4), 2))
+ORDER = (2, 0, 3, 1)  # of domains
 
 
 class Reference:

@@ -17,7 +17,7 @@ EQUALITIES = (
   "test_train.py::test_results_do_not_depend_on_lanes_nor_on_a_neighbour",
   "test_train.py::test_a_single_run_is_a_sweep_of_one",
   "test_train.py::test_gamma_does_not_reach_the_shared_parameters",
-  "test_identities.py::test_views_change_no_bit_of_plain_gradient_descent",
+  "test_sparse.py::test_views_change_no_bit_of_plain_gradient_descent",
   "test_identities.py::test_domain_negotiation_with_beta_0_moves_nothing",
   "test_identities.py::test_regularization_does_not_move_the_shared_parameters",
   "test_resume.py::test_a_group_that_had_ended_in_part_goes_on_from_its_checkpoint",

@@ -6,7 +6,8 @@ import sys
 import jax
 import optax
 import pytest
-from test_experiment import ROOT, tiny
+from made_results import ROOT
+from tiny_experiment import tiny
 
 from mamdr_jax import check, data, experiment, machine, study, tree
 from mamdr_jax.methods import METHODS

@@ -1,33 +1,17 @@
 """config -> workdir: what a run leaves behind, and what it says about bad input."""
 
 import json
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from tiny_experiment import tiny
 
 from mamdr_jax import configure, data, experiment, files, report
 from mamdr_jax.data import pack
 from mamdr_jax.evaluate import score
 from mamdr_jax.metrics import domain_auc
 from mamdr_jax.workdir.identity import grid
-
-ROOT = Path(__file__).parents[1]
-
-
-def tiny(method="mamdr", **changes):
-  config = configure.make("synthetic", "mlp", method)
-  config.data.update(sizes=(120, 90, 60), num_users=30, num_items=20, feature_size=8)
-  config.model.update(embedding_size=8, hidden=(8,))
-  config.update(batch_size=16, epochs=3)
-  if "k" in config.method:
-    config.method.k = 1
-  config.update_from_flattened_dict(changes)
-  return config
 
 
 @pytest.fixture(scope="module")
@@ -200,52 +184,3 @@ def test_ceiling_is_the_auc_of_the_truth(finished):
   rows = (dataset.split == 2) & (dataset.domain == 1)
   expected = roc_auc_score(dataset.label[rows], dataset.truth[rows])
   assert result["ceiling"]["auc"]["D2"] == pytest.approx(expected, abs=1e-6)
-
-
-def launch(*arguments):
-  command = [sys.executable, "launch.py", *arguments]
-  return subprocess.Popen(
-    command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-  )
-
-
-SMALL = (
-  "--config=configs/synthetic.py:taobao10,mlp,alternate",
-  "--config.data.feature_size=8",
-  "--config.model.embedding_size=8",
-  "--config.model.hidden=(8,)",
-)
-
-
-def test_kill_between_epochs_leaves_readable_files(tmp_path):
-  """SIGKILL after the second epoch line: config and metrics are whole."""
-  process = launch(*SMALL, "--config.epochs=100000", f"--workdir={tmp_path}/run")
-  seen = 0
-  for line in process.stderr:
-    seen += line.startswith("epoch")
-    if seen == 2:
-      break
-  process.send_signal(signal.SIGKILL)
-  process.communicate()
-  assert json.loads((tmp_path / "run" / files.CONFIG).read_text())["config"]["epochs"] == 100000
-  lines = [json.loads(x) for x in (tmp_path / "run" / files.METRICS).read_text().splitlines()]
-  assert [line["epoch"] for line in lines][:2] == [1, 2]
-  assert not (tmp_path / "run" / files.RESULT).exists()
-
-
-@pytest.mark.parametrize(
-  ("argument", "said"),
-  [
-    ("--config.alhpa=1", 'Did you mean "alpha"'),
-    ("--config=configs/synthetic.py:taobao10,mlpp,mamdr", "did you mean 'mlp'"),
-    ("--config=configs/synthetc.py", "configs/synthetc.py"),
-    ("--config.alpha=much", "--config.alpha=much"),
-    ("stray", "unexpected argument 'stray'"),
-  ],
-)
-def test_bad_command_line_is_one_sentence(argument, said):
-  process = launch(argument)
-  _, err = process.communicate()
-  assert process.returncode != 0
-  assert err.startswith("error: ") and said in err
-  assert len(err.splitlines()) == 1

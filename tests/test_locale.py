@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
-from test_experiment import ROOT
+from made_results import ROOT
 
 from mamdr_jax import files
 

@@ -1,28 +1,11 @@
 """Experiments that are interrupted and go on: the outcome is that of one go."""
 
-import json
-
-import handmade
 import pytest
 from handmade import timeless
-from test_experiment import tiny
+from tiny_experiment import assert_same_states, lines, tiny
 
 from mamdr_jax import experiment, files
 from mamdr_jax.workdir import checkpoint
-
-
-def lines(workdir):
-  text = (workdir / files.METRICS).read_text()
-  return [{k: v for k, v in json.loads(line).items() if k != "crc"} for line in text.splitlines()]
-
-
-def assert_same_states(workdir, other):
-  """The best states of all runs are equal bit by bit."""
-  names = sorted(path.name for path in (workdir / files.RUNS).glob("????.npz"))
-  assert names and names == sorted(p.name for p in (other / files.RUNS).glob("????.npz"))
-  for name in names:
-    both = (files.read_arrays(folder / files.RUNS / name) for folder in (workdir, other))
-    handmade.assert_trees_equal(*both)
 
 
 class Interrupted(Exception):

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 import pytest
 from made_results import ROOT, rows_of
-from test_experiment import tiny
+from tiny_experiment import tiny
 
 from mamdr_jax import experiment, files
 from mamdr_jax.data.amazon import AMAZON

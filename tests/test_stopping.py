@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_train import by_run, fit_all, keys, sweep
+from sweeps import by_run, fit_all, keys, sweep
 
 from mamdr_jax import tree
 from mamdr_jax.core import Method

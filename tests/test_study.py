@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from handmade import timeless
-from test_experiment import tiny
+from tiny_experiment import tiny
 
 from mamdr_jax import configure, experiment, study
 from mamdr_jax.workdir.identity import grid

@@ -5,63 +5,24 @@ import jax
 import numpy as np
 import optax
 import pytest
+from sweeps import by_run, fit_all, keys, pick, sweep
 
-from mamdr_jax.core import Hparams, Method
+from mamdr_jax.core import Method
 from mamdr_jax.evaluate import score
 from mamdr_jax.methods import METHODS
 from mamdr_jax.metrics import summary
-from mamdr_jax.objective import Objective
-from mamdr_jax.train import Setup, fit
 
 ALPHA = [0.05, 0.3, 0.8, 0.3]
 GAMMA = [0.9, 0.5, 0.1, 0.0]  # the last run is the second with another γ
-
-
-def sweep(alpha, gamma=None, beta=0.5) -> Hparams:
-  shape = np.shape(alpha)
-  rates = alpha, np.full(shape, beta), np.zeros(shape) if gamma is None else gamma
-  return Hparams(*(np.asarray(rate, np.float32) for rate in rates))
-
-
-def keys():
-  made = jax.random.split(jax.random.key(11), 3)
-  return made[np.array([0, 1, 2, 1])]
 
 
 def mamdr():
   return METHODS["mamdr"](loss=handmade.loss, inner=optax.sgd, k=1, visit_steps=1)
 
 
-def fit_all(method, keys, hparams, train, valid, *, init=handmade.init, predict=handmade.predict,
-            epochs=4, patience=4, reshuffled=True, **options):  # fmt: skip
-  """All runs of `fit` in one, leaves [R, ...], and the (number, info) of every epoch."""
-  told, goal = [], Objective(init, handmade.loss, predict)
-  groups = fit(
-    Setup(goal, method, patience, reshuffled), keys, hparams, train, valid,
-    epochs=epochs,
-    on_epoch=lambda epoch: told.append((epoch.number, epoch.info)),
-    **options,
-  )  # fmt: skip
-  runs = [group.runs for group in groups]
-  return jax.tree.map(lambda *xs: np.concatenate(xs), *runs), told
-
-
 def fitted(train, valid, keys, hparams, **options):
   """The runs of MAMDR after four epochs, and what `on_epoch` was told."""
   return fit_all(mamdr(), keys, hparams, train, valid, **options)
-
-
-def by_run(told):
-  """What `on_epoch` was told, run -> its (epoch, info)."""
-  runs = {}
-  for epoch, infos in told:
-    for i, r in enumerate(infos["run"]):
-      runs.setdefault(int(r), []).append((epoch, pick(infos, i)))
-  return runs
-
-
-def pick(tree, index):
-  return jax.tree.map(lambda x: np.asarray(x)[index], tree)
 
 
 @pytest.fixture(scope="module")

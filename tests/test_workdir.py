@@ -5,8 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from handmade import timeless
-from test_experiment import tiny
-from test_resume import assert_same_states, lines
+from tiny_experiment import assert_same_states, lines, tiny
 
 from mamdr_jax import configure, data, experiment, files, study
 from mamdr_jax.workdir import identity
