@@ -13,7 +13,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from mamdr_jax import markdown
 from mamdr_jax.report import canvas
-from mamdr_jax.report.names import METHODS
+from mamdr_jax.report.names import METHOD_TITLES
 
 # The programs are small, and most of the time goes into compiling them: do that quickly. XLA reads
 # its flags when the first program is compiled.
@@ -24,7 +24,7 @@ QUICK = "QUICK" in os.environ
 if QUICK:
   jax.config.update("jax_disable_most_optimizations", True)
 
-NAMES = METHODS | {"joint": "joint", "alternate": "alternate", "finetune": "fine-tuning"}
+NAMES = METHOD_TITLES | {"joint": "joint", "alternate": "alternate", "finetune": "fine-tuning"}
 BLUE, RED, GREEN, PINK, ORANGE, SKY, GREY = canvas.COLORS
 COLORS = {
   "joint": GREY, "alternate": ORANGE, "pcgrad": SKY, "reptile": PINK, "domain_negotiation": RED,
