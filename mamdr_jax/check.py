@@ -13,6 +13,7 @@ from mamdr_jax.data import SPLITS, Dataset
 from mamdr_jax.methods import METHODS
 
 MOST = 2**24  # of any number that counts or sizes something
+MOST_ROWS = 2**31 - 1  # of data, and of their users and items, whose numbers are int32
 SEEDS = 2**32  # as many keys there are
 # key -> (least, most); of a rate 0 is allowed, which moves nothing.
 RANGES = {
@@ -117,10 +118,11 @@ def _swept(key: str, value) -> None:
 
 def _plain(key: str, value) -> None:
   """What a constructor is given: finite, of a size that can be, and not nested."""
+  most = MOST_ROWS if key in ("data.rows", "data.num_users", "data.num_items") else MOST
   for entry in value if isinstance(value, list | tuple) else [value]:
     number = isinstance(entry, int | float) and not isinstance(entry, bool)
-    if number and not (math.isfinite(entry) and abs(entry) <= MOST):
-      raise ValueError(f"{key}={_short(value)}; expected numbers of at most {MOST:,}")
+    if number and not (math.isfinite(entry) and abs(entry) <= most):
+      raise ValueError(f"{key}={_short(value)}; expected numbers of at most {most:,}")
     if isinstance(entry, list | tuple | dict):
       raise ValueError(f"{key}={_short(value)}; expected plain values, and one is nested")
   if key.startswith("model.") or key == "data.sizes":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import struct
 import tokenize
 import zipfile
@@ -23,7 +24,7 @@ DAMAGE = (
 
 
 def write_aside(path: Path, write: Callable[[Path], object]) -> None:
-  """Has `write` fill a file beside `path`, and renames it: `path` is never half-written.
+  """Has `write` fill a file or folder beside `path`, and renames it: never is `path` half-written.
 
   The file is on disk before it is renamed, and the name before this returns. Processes that share
   a folder do not meet in the file beside.
@@ -40,7 +41,7 @@ def write_aside(path: Path, write: Callable[[Path], object]) -> None:
   except OSError as error:
     raise named(error, path) from error
   finally:
-    aside.unlink(missing_ok=True)
+    remove(aside)
 
 
 def sync(path: Path) -> None:
@@ -58,11 +59,19 @@ def named(error: OSError, path: Path) -> OSError:
 
 
 def clear_parts(folder: Path) -> None:
-  """Removes the files aside that processes which have ended left in a folder."""
+  """Removes the files and folders aside that processes which have ended left in a folder."""
   for part in folder.glob(f"*{PART}"):
     process = part.name.removesuffix(PART).rpartition(".")[2]
     if process.isdigit() and not _alive(int(process)):
-      part.unlink(missing_ok=True)
+      remove(part)
+
+
+def remove(path: Path) -> None:
+  """Removes a file, or a folder with all that is in it; or nothing, where nothing is."""
+  if path.is_dir() and not path.is_symlink():
+    shutil.rmtree(path)
+  else:
+    path.unlink(missing_ok=True)
 
 
 def _alive(process: int) -> bool:

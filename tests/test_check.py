@@ -29,7 +29,8 @@ BAD = {
   "data.noise": (float("nan"),), "data.seed": (-1,), "method.visit_steps": (0,),
   "method.specific_scale": (float("nan"), -1.0), "inner.name": ("identity", "lamb"),
   "inner.options": ((5,), ("ab",)),
-  "data.num_factors": (2**32, 2**24),
+  "data.num_factors": (2**32, 2**24), "data.num_domains": (-1, 3), "data.rows": (2**31, 300),
+  "data.zipf": (-1.0, float("nan")), "data.one_in": (0, 2), "data.num_users": (2**31,),
 }  # fmt: skip
 
 

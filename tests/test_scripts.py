@@ -184,6 +184,15 @@ def test_sweep_scales_separate_commands_up_to_the_runs_of_one(tables, monkeypatc
   assert rows[2][2] == "1 measured, scaled up"
 
 
+def test_generator_draws_as_many_rows_a_domain_of_few_and_of_many(tables, monkeypatch):
+  monkeypatch.chdir(ROOT)
+  (rows,) = tables("benchmarks.generator", 70, DOMAINS=(3, 120))
+  assert [row[:2] for row in rows[1:]] == [["3", "210"], ["120", "8,400"]]
+  peak, held = numbers(rows, "peak, GiB"), numbers(rows, "held, GiB")
+  assert (held > 0.02).all() and (held < peak).all() and peak.max() < 1
+  assert numbers(rows, "seconds").min() > 0 and numbers(rows, "million rows/s").size == 2
+
+
 def test_amazon_6_trains_and_tells_its_memory(tmp_path, monkeypatch):
   monkeypatch.chdir(ROOT)
   monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")

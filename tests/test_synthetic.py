@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mamdr_jax.data import synthetic
+from mamdr_jax.data import ground_truth, synthetic
 
 SIZES = (900, 600, 1500, 300)
 # Luo et al. 2023, Table IV, first ten columns.
@@ -66,6 +66,7 @@ def test_users_and_items_are_shared_in_part_and_some_are_popular(taobao10):
     {},
     {"num_users": 7, "num_items": 450},  # half of the pairs there are
     {"num_users": 3300, "num_items": 3300},  # a row for each
+    {"sizes": (500,) * 10, "num_users": 2, "num_items": 600},  # two of all items are too few
     {"sizes": (60,)},
     {"sizes": (5000, 30)},
   ],
@@ -130,7 +131,7 @@ def test_conflict_is_how_two_sides_value_the_same_pairs(conflict, low, high):
 @pytest.mark.parametrize("conflict", [0, 0.5, 1])
 def test_tastes_have_two_sides_and_length_one(conflict):
   for seed in range(5):
-    taste = synthetic._taste(np.random.default_rng(seed), 6, 8, conflict)
+    taste = ground_truth.tastes(np.random.default_rng(seed), 6, 8, conflict)
     np.testing.assert_allclose(np.sum(taste**2, axis=1), 1)
     lowest = np.min(taste @ taste.T)
     assert lowest > 0.4 if conflict == 0 else lowest < 0.4
@@ -172,8 +173,8 @@ def test_splits_are_60_20_20_of_either_label_in_every_domain():
   ("changes", "message"),
   [
     ({"sizes": (), "preset": "taobao15"}, "unknown preset 'taobao15'; choose one of taobao10"),
-    ({"preset": "taobao10"}, "one of preset and sizes"),
-    ({"sizes": ()}, "one of preset and sizes"),
+    ({"preset": "taobao10"}, "one of preset, sizes and num_domains; got preset and sizes"),
+    ({"sizes": ()}, "one of preset, sizes and num_domains; got none"),
     ({"features": "dense"}, "unknown features 'dense'; choose one of frozen, ids"),
     ({"conflict": 1.5}, "conflict is 1.5, outside"),
     ({"conflict": -0.1}, "conflict is -0.1, outside"),

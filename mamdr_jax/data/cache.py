@@ -70,21 +70,31 @@ def _built(build: Callable[[], Dataset], sources: list[Path]) -> Dataset:
 
 def save(dataset: Dataset, path: Path) -> None:
   """Writes a data set beside `path`, then renames it to `path`."""
+  path.parent.mkdir(parents=True, exist_ok=True)
+  files.clear_parts(path.parent)
+  files.write_arrays(path, flat(dataset))
+
+
+def load(path: Path) -> Dataset:
+  """Reads what `save` wrote."""
+  return unflat(files.read_arrays(path))
+
+
+def flat(dataset: Dataset) -> dict[str, np.ndarray]:
+  """The arrays of a data set by name: "label", "ids/user"; its texts are arrays as well."""
   arrays = {}
   for name, value in dataset._asdict().items():
     if isinstance(value, dict):
       arrays |= {f"{name}/{field}": array for field, array in value.items()}
     elif value is not None:
       arrays[name] = np.array(value, str) if isinstance(value, tuple) else value
-  path.parent.mkdir(parents=True, exist_ok=True)
-  files.clear_parts(path.parent)
-  files.write_arrays(path, arrays)
+  return arrays
 
 
-def load(path: Path) -> Dataset:
-  """Reads what `save` wrote."""
+def unflat(arrays: Mapping[str, np.ndarray]) -> Dataset:
+  """The data set of which `flat` gave these arrays; ValueError if there is none."""
   fields = {name: {} for name in ("ids", "dense", "vocab", "frozen", "moments")} | {"truth": None}
-  for key, array in files.read_arrays(path).items():
+  for key, array in arrays.items():
     name, _, field = key.partition("/")
     if field:
       fields.setdefault(name, {})[field] = array

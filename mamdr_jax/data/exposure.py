@@ -1,67 +1,70 @@
 """Who is shown what: random (user, item) pairs of domains that share users and items."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
+from mamdr_jax.data import exposure_blocks
+from mamdr_jax.data.exposure_blocks import first_seen, popular
+
+FEW = 100  # domains; the draw of so few looks at every user and item in each of them
+
 
 def draw_pairs(
-  rng: np.random.Generator, sizes: Sequence[int], num_users: int, num_items: int
-) -> tuple[np.ndarray, np.ndarray]:
-  """Draws `user, item: [n]` int32, domain after domain, `sizes: [D]` rows each.
+  rng: np.random.Generator, sizes: np.ndarray, num_users: int, num_items: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+  """Draws `user, item: [n]` int32 domain after domain, `sizes: [D]` rows each, in parts.
 
   A pair occurs once in a domain; every user and item occurs somewhere. A domain is home to a share
   of the users and items in proportion to its rows, each at home in one domain; others visit, as
   many again. Some are popular, and are so in every domain. ValueError if there is no room.
+
+  Up to 100 domains a part is a domain. More are drawn from other streams, a part a block of them,
+  in a time that is linear in rows, users and items: see `exposure_blocks`.
   """
-  total = sum(sizes)
+  total, largest = int(sizes.sum()), int(sizes.max())
   if min(num_users, num_items) < 1 or max(num_users, num_items) > total:
     raise ValueError(
       f"{num_users} users and {num_items} items must each be from 1 to {total}, the number of rows"
     )
-  if num_users * num_items < 2 * max(sizes):
+  if num_users * num_items < 2 * largest:
     raise ValueError(
       f"{num_users} users and {num_items} items make {num_users * num_items} pairs; the largest"
-      f" domain has {max(sizes)} rows and needs at least {2 * max(sizes)} pairs to draw from"
+      f" domain has {largest} rows and needs at least {2 * largest} pairs to draw from"
     )
-  domain = np.repeat(np.arange(len(sizes)), sizes)
+  draw = _by_domain if len(sizes) <= FEW else exposure_blocks.draw
+  return draw(rng, sizes, num_users, num_items)
+
+
+def _by_domain(rng, sizes, num_users, num_items):
+  domain, total = np.repeat(np.arange(len(sizes)), sizes), int(sizes.sum())
   # One row each, evenly spaced: no domain is home to more than it has rows to show.
   user_home, item_home = (
     rng.permutation(domain[np.arange(count) * total // count]) for count in (num_users, num_items)
   )
-  drawn = []
-  for d, n in enumerate(sizes):
+  for d, n in enumerate(sizes.tolist()):
     home_users = rng.permutation(np.flatnonzero(user_home == d))
     home_items = rng.permutation(np.flatnonzero(item_home == d))
     items = _pool(rng, home_items, num_items, at_least=int(np.sqrt(4 * n)))
     users = _pool(rng, home_users, num_users, at_least=-(-4 * n // len(items)))
+    if len(users) * len(items) < n:  # there are so few users that every item has to be shown
+      items = np.arange(num_items)
     # Those at home come first and so are kept; twice too many, since popular pairs repeat.
-    user = np.concatenate([home_users, _popular(rng, users, 2 * n - len(home_users))])
-    item = np.concatenate([home_items, _popular(rng, items, 2 * n - len(home_items))])
-    pair = _distinct(user * num_items + item)
+    user, item = (
+      np.concatenate([home, pool[popular(rng, 2 * n - len(home), len(pool))]])
+      for home, pool in ((home_users, users), (home_items, items))
+    )
+    pair = user * num_items + item
+    pair = pair[first_seen(pair)]
     while len(pair) < n:  # the popular are used up, so the rest is drawn evenly
       more = rng.choice(users, 2 * n) * num_items + rng.choice(items, 2 * n)
-      pair = _distinct(np.concatenate([pair, more]))
-    drawn.append(pair[:n])
-  user, item = np.divmod(np.concatenate(drawn), num_items)
-  return user.astype(np.int32), item.astype(np.int32)
+      pair = np.concatenate([pair, more])
+      pair = pair[first_seen(pair)]
+    user, item = np.divmod(pair[:n], num_items)
+    yield user.astype(np.int32), item.astype(np.int32)
 
 
 def _pool(rng, home, count, at_least):
   """Ids, rising: `home`, and as many of all `count` again, or `at_least` where that is more."""
   visitors = rng.permutation(count)[: max(len(home), at_least)]
   return np.union1d(home, visitors)
-
-
-def _popular(rng, pool, size):
-  """Draws ids: one of the first `q` of a pool, as a fraction, with probability `q^(2/3)`.
-
-  Low ids lead every pool they are in. `u √u` and not a power: IEEE 754 fixes the root's last bit.
-  """
-  u = rng.random(size)
-  return pool[(len(pool) * u * np.sqrt(u)).astype(np.int64)]
-
-
-def _distinct(pair):
-  """The distinct pairs in order of first appearance."""
-  return pair[np.sort(np.unique(pair, return_index=True)[1])]
