@@ -1,4 +1,4 @@
-"""Taobao-online (Luo et al. 2023, Table I) in synthetic data: 69,102 domains, a fortieth of its rows.
+"""Taobao-online (Luo et al. 2023, Table I) as synthetic data: 69,102 domains, a 40th of its rows.
 
   python launch.py --config=configs/online.py --config.data.cache=DIR/data --workdir=DIR/run
 

@@ -45,6 +45,22 @@ def dataset(sizes=SIZES, seed=0, **changes) -> Dataset:
   return made._replace(**changes)
 
 
+def assert_same(left: Dataset, right: Dataset) -> None:
+  """Two data sets are equal, and of equal types."""
+  for name, value in left._asdict().items():
+    other = getattr(right, name)
+    if isinstance(value, dict):
+      assert value.keys() == other.keys()
+      for field in value:
+        np.testing.assert_array_equal(value[field], other[field])
+        assert value[field].dtype == other[field].dtype
+    elif isinstance(value, np.ndarray):
+      np.testing.assert_array_equal(value, other)
+      assert value.dtype == other.dtype
+    else:
+      assert value == other
+
+
 def batches(sizes=SIZES, batch_size=BATCH_SIZE, seed=0, **changes) -> DomainBatches:
   """`dataset` as minibatches."""
   return pack(dataset(sizes, seed, **changes), "train", batch_size, seed)

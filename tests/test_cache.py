@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from handmade import assert_same
 
 from mamdr_jax.data import cache
 from mamdr_jax.data.dataset import Dataset
@@ -23,21 +24,6 @@ def tiny(value: int = 0) -> Dataset:
     truth=None,
     notes=(),
   )
-
-
-def assert_same(left: Dataset, right: Dataset):
-  for name, value in left._asdict().items():
-    other = getattr(right, name)
-    if isinstance(value, dict):
-      assert value.keys() == other.keys()
-      for field in value:
-        np.testing.assert_array_equal(value[field], other[field])
-        assert value[field].dtype == other[field].dtype
-    elif isinstance(value, np.ndarray):
-      np.testing.assert_array_equal(value, other)
-      assert value.dtype == other.dtype
-    else:
-      assert value == other
 
 
 @pytest.fixture

@@ -111,3 +111,9 @@ def test_a_file_that_is_no_config_is_one_sentence(file, said, tmp_path):
 def test_the_values_of_a_config_that_is_made_are_good():
   for method in ("mamdr+finetune", "reptile"):
     check.values(tiny(method, **{"sweep.seed": (0, 2**32 - 1)}).to_dict())
+
+
+def test_data_may_have_more_rows_and_ids_than_a_model_has_of_anything():
+  many = {"data.sizes": (), "data.num_domains": 69_102, "data.rows": 10**8}
+  many |= {"data.num_users": 2**24 + 1, "data.num_items": 2**31 - 1}
+  check.values(tiny("alternate", **many).to_dict())

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from test_cache import assert_same
+from handmade import assert_same
 
 from mamdr_jax import data, files
 from mamdr_jax.data import cache, mapped, synthetic
