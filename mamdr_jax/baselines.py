@@ -10,9 +10,10 @@ from mamdr_jax.metrics import grouped_auc
 def baselines(dataset: Dataset) -> dict[str, dict]:
   """`valid` and `test` -> figures in the form of `metrics.summary`, AUC by name of the domain.
 
-  AUC are those of an item's number of training positives in the domain. The log loss, in nats, is
-  that of the share of positives among the domain's training rows, predicted for each of its rows;
-  shares of 0 or 1 count as if half a row had the other label.
+  AUC are those of an item's number of training positives in the domain, NaN where a domain lacks a
+  label, and left out of their means there. The log loss, in nats, is that of the share of positives
+  among the domain's training rows, predicted for each of its rows; shares of 0 or 1 count as if
+  half a row had the other label.
   """
   num_domains, train = len(dataset.domains), dataset.split == SPLITS.index("train")
   score = popularity(dataset)
@@ -23,13 +24,13 @@ def baselines(dataset: Dataset) -> dict[str, dict]:
   for name in SPLITS[1:]:
     split = dataset.split == SPLITS.index(name)
     auc = domain_auc(dataset, score, name)
-    size = np.bincount(dataset.domain[split], minlength=num_domains)
+    size, there = np.bincount(dataset.domain[split], minlength=num_domains), ~np.isnan(auc)
     predicted = rate[dataset.domain[split]]
     likelihood = np.where(dataset.label[split] == 1, predicted, 1 - predicted)
     figures[name] = {
       "auc": dict(zip(dataset.domains, auc.tolist(), strict=True)),
-      "mean_auc": float(auc.mean()),
-      "weighted_auc": float((auc * size).sum() / size.sum()),
+      "mean_auc": float(auc[there].mean()),
+      "weighted_auc": float((auc * size)[there].sum() / size[there].sum()),
       "log_loss": float(-np.log(likelihood).mean()),
     }
   return figures
@@ -48,7 +49,8 @@ def ceiling(dataset: Dataset, split: str = "test") -> dict | None:
   if dataset.truth is None:
     return None
   auc = domain_auc(dataset, dataset.truth, split)
-  return {"auc": dict(zip(dataset.domains, auc.tolist(), strict=True)), "mean_auc": auc.mean()}
+  mean = auc[~np.isnan(auc)].mean()
+  return {"auc": dict(zip(dataset.domains, auc.tolist(), strict=True)), "mean_auc": mean}
 
 
 def domain_auc(dataset: Dataset, score: np.ndarray, split: str) -> np.ndarray:

@@ -5,11 +5,12 @@ import math
 from collections.abc import Mapping
 
 import ml_collections
-import numpy as np
 
 from mamdr_jax import configure, keys, machine, tree
 from mamdr_jax.core import Method, Tree
 from mamdr_jax.data import SPLITS, Dataset
+from mamdr_jax.data.dataset import batch_rows, num_rows_of
+from mamdr_jax.data.minibatches import AUTO, num_slots
 from mamdr_jax.methods import METHODS
 
 MOST = 2**24  # of any number that counts or sizes something
@@ -28,7 +29,9 @@ def values(config: Mapping) -> None:
   """Raises a ValueError that names the first key whose value cannot be."""
   flat = keys.flat(config)
   for key, value in flat.items():
-    if key in RANGES:
+    if key == "batch_size":
+      _batch_size(key, value)
+    elif key in RANGES:
       _number(key, value, *RANGES[key])
     elif key == "seed" or key in keys.DATA_SEEDS:
       _seed(key, value)
@@ -59,19 +62,17 @@ def fits(config: ml_collections.ConfigDict, method: Method) -> None:
       raise ValueError(f"{section}.name={config[section].name!r}: method {name!r} has no such one")
 
 
-def data_fit(dataset: Dataset, batch_size: int) -> int:
+def data_fit(dataset: Dataset, batch_size: int | str) -> int:
   """Bytes that the splits of a data set take as minibatches of `batch_size`, padding included.
 
   Raises:
     ValueError: the machine has less memory.
   """
+  batch_size = batch_rows(dataset, batch_size)
   arrays = (*dataset.ids.values(), *dataset.dense.values())
   per_row = 8 + sum(4 * (array[:1].size or 1) for array in arrays)  # 8 of label and weight
-  num_rows = 0
-  for split in range(len(SPLITS)):
-    rows = np.bincount(dataset.domain[dataset.split == split])
-    num_rows += int((-(-rows // batch_size) * batch_size).sum())
-  num_bytes = per_row * num_rows + tree.num_bytes(dataset.frozen)
+  slots = sum(num_slots(num_rows_of(dataset, split), batch_size) for split in SPLITS)
+  num_bytes = per_row * slots + tree.num_bytes(dataset.frozen)
   machine.check_memory(f"the data, in minibatches of batch_size={batch_size:,} rows,", num_bytes)
   return num_bytes
 
@@ -92,6 +93,14 @@ def run_fits(params: Tree, state: Tree, data_bytes: int) -> None:
   told = ", ".join(f"{name} {size / 2**30:,.1f} GiB" for name, size in sizes.items())
   num_bytes = 2 * sizes["with deltas and optimizers"] + data_bytes
   machine.check_memory(f"a run ({told}; it and its best are kept)", num_bytes)
+
+
+def _batch_size(key: str, value) -> None:
+  whole = isinstance(value, int) and not isinstance(value, bool)
+  if value != AUTO and not (whole and RANGES[key][0] <= value <= RANGES[key][1]):
+    least, most = RANGES[key]
+    told = f"expected a whole number from {least} to {most:,}, or {AUTO!r}"
+    raise ValueError(f"{key}={_short(value)}; {told}")
 
 
 def _number(key: str, value, least: float, most: float) -> None:

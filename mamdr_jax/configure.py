@@ -54,11 +54,14 @@ def make(data: str, model: str, method: str) -> ml_collections.ConfigDict:
     config.data[GROUPS[data]] = int(group) if data == "taobao" else group
   config.model = named(MODELS, "model", model)
   config.method = named(METHODS, "method", method)
-  for key, (default, *_) in keys.TRAINING.items():
+  for key, about in keys.TRAINING.items():
     section, _, name = key.rpartition(".")
     if section and section not in config:
       config[section] = {}
-    (config[section] if section else config)[name] = default
+    part = config[section] if section else config
+    if about.kind:
+      part[name] = config_dict.placeholder(about.kind)
+    part[name] = about.default
   return config.lock()
 
 

@@ -53,4 +53,4 @@ def measure(
 
 def by_name(measured: dict, domains: tuple[str, ...]) -> dict:
   """A `summary` whose AUC per domain goes by the names of the domains."""
-  return measured | {"auc": dict(zip(domains, measured["auc"], strict=True))}
+  return measured | {"auc": dict(zip(domains, measured["auc"].tolist(), strict=True))}

@@ -10,12 +10,15 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 
-from mamdr_jax import check, data, files, keys, machine, report, tree
+from mamdr_jax import check, data, files, keys, machine, report, results, tree
 from mamdr_jax.baselines import baselines, ceiling
 from mamdr_jax.configure import construct, optimizer
 from mamdr_jax.core import DomainBatches, Hparams, Method, Tree
 from mamdr_jax.data import DATASETS, SPLITS, Dataset, pack
+from mamdr_jax.data.dataset import batch_rows, num_rows_of
+from mamdr_jax.data.minibatches import AUTO
 from mamdr_jax.descent import minibatch
+from mamdr_jax.distribution import many
 from mamdr_jax.evaluate import by_name, measure
 from mamdr_jax.evaluate import serving as serve
 from mamdr_jax.files import CONFIG, CSV, CURVES, GROUP, RESULT
@@ -121,15 +124,16 @@ def run(
     begun = identity.begin(workdir, config.to_dict(), dataset, overwrite)
     if begun.whole:
       print(f"{workdir} holds this experiment, finished; nothing was run", file=sys.stderr)
-      result = files.read_json(workdir / RESULT)
+      result = results.read(workdir / RESULT)
     else:
-      print(*dataset.notes, sep="\n", file=sys.stderr)
+      remarks = data.remarks(dataset, config.batch_size)
+      print(*dataset.notes, *remarks, sep="\n", file=sys.stderr)
       experiment, splits, num_parameters = prepared()
       train_runs(config, workdir, experiment, splits, begun, progress)
       result = files.plain(assembled(config, workdir, dataset, len(begun.points)))
       result |= {"num_parameters": num_parameters, "rates": list(experiment.method.rates)}
       (workdir / GROUP).unlink(missing_ok=True)
-      files.write_json(workdir / RESULT, result)
+      results.write(workdir / RESULT, result)
     progress.close()
     illustrate(workdir, result)
   return result
@@ -142,6 +146,12 @@ def assembled(
   runs = checkpoint.finished_runs(workdir, num_runs)
   if len(runs) < num_runs:
     raise ValueError(f"{workdir}: files of runs that had ended are damaged; give the command again")
+  rows, chosen = {}, {}
+  if many(len(dataset.domains)):  # tables name the largest
+    size = num_rows_of(dataset, "train").tolist()
+    rows = {"rows": dict(zip(dataset.domains, size, strict=True))}
+  if config.batch_size == AUTO:
+    chosen = {"batch_size": batch_rows(dataset, AUTO)}
   return {
     "config": config.to_dict(),
     "runs": list(runs.values()),
@@ -152,6 +162,8 @@ def assembled(
     "code": machine.code(),
     "device": machine.device(),
     **machine.environment(),
+    **rows,
+    **chosen,
   }
 
 
@@ -237,7 +249,7 @@ def serving(experiment: Experiment, state: Tree, train: DomainBatches):
 
 def statistics(config: ml_collections.ConfigDict) -> str:
   """The data set of a config in the form of Luo et al. 2023, Tables I-IV."""
-  return data.statistics(read_data(config))
+  return data.statistics(read_data(config), config.batch_size)
 
 
 def load(

@@ -13,6 +13,7 @@ class Key(NamedTuple):
   # with more of it, what was trained counts. "running": it changes no result. Any other key makes
   # an experiment another one.
   role: str = ""
+  kind: type | None = None  # of its values, where that is not the default's
 
 
 TRAINING = {
@@ -36,7 +37,9 @@ TRAINING = {
     (), "values of any other key, e.g. (('method.k', (1, 3)),): an experiment each", "growing"
   ),
   "cases": Key((), "experiments by name, e.g. (('dn', (('method.name', 'domain_negotiation'),)),)"),
-  "batch_size": Key(1024, "rows of a minibatch"),
+  "batch_size": Key(
+    1024, "rows of a minibatch; auto: a power of two that pads a fifth at most", kind=object
+  ),
   "reshuffle": Key(True, "whether rows are dealt into new minibatches every epoch"),
   "l2": Key(0.0, "factor of Σ e² over the embeddings that a minibatch reads"),
   "epochs": Key(100, "at most so many", "growing"),

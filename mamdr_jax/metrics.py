@@ -97,23 +97,44 @@ def log_loss(score: Array, data: DomainBatches) -> Array:
   return jnp.where(weight > 0, weight * losses, 0.0).sum() / weight.sum()
 
 
+def sizes(data: DomainBatches) -> tuple[Array, Array]:
+  """(rows, whether both labels are among them) of every domain: [D] float32 and [D] bool.
+
+  A domain without both has no AUC, whatever its scores.
+  """
+  batch = data.batch
+  count = lambda weight: jax.ops.segment_sum(weight.sum(1), batch.domain, data.start.size)
+  rows, positives = count(batch.weight), count(batch.weight * batch.label)
+  return rows, (positives > 0) & (positives < rows)
+
+
 def summary(score: Array, data: DomainBatches) -> dict[str, Array]:
-  """`auc` [D], their plain mean `mean_auc`, size-weighted mean `weighted_auc`, and `log_loss`."""
+  """`auc` [D], their plain mean `mean_auc`, size-weighted mean `weighted_auc`, and `log_loss`.
+
+  Means are over the domains that have both labels. The AUC of the others is NaN; so is a mean if a
+  score of those is.
+  """
   auc = domain_auc(score, data)
-  size = jax.ops.segment_sum(data.batch.weight.sum(1), data.batch.domain, data.start.size)
+  size, both = sizes(data)
+  total = lambda x: jnp.where(both, x, 0.0).sum()
   return {
     "auc": auc,
-    "mean_auc": auc.mean(),
-    "weighted_auc": (auc * size).sum() / size.sum(),
+    "mean_auc": total(auc) / both.sum(),
+    "weighted_auc": total(auc * size) / total(size),
     "log_loss": log_loss(score, data),
   }
+
+
+def auc_of_each(auc: Array, data: DomainBatches) -> Array:
+  """What each domain is chosen by: its AUC, or where it has none the mean over others: [D]."""
+  return jnp.where(sizes(data)[1], auc, jnp.nanmean(auc))
 
 
 def rank(auc: Array) -> Array:
   """RANK (Luo et al. 2023, Table V): a method's rank within a domain, averaged over domains.
 
   Args:
-    auc: [M, D], methods by domains.
+    auc: [M, D], methods by domains. NaN ranks last; a domain in which all have NaN does not count.
 
   Returns:
     [M], 1 is best; tied methods share the mean of their ranks.
@@ -121,6 +142,9 @@ def rank(auc: Array) -> Array:
   >>> rank(jnp.array([[0.8, 0.7], [0.6, 0.7], [0.5, 0.9]])).tolist()
   [1.75, 2.25, 2.0]
   """
+  known = ~jnp.isnan(auc).all(0)
+  known = known | ~known.any()
+  auc = jnp.where(jnp.isnan(auc), -jnp.inf, auc)
   better = (auc[None] > auc[:, None]).sum(1)
   tied = (auc[None] == auc[:, None]).sum(1)
-  return (better + (tied + 1) / 2).mean(1)
+  return jnp.where(known, better + (tied + 1) / 2, 0.0).sum(1) / known.sum()

@@ -32,7 +32,7 @@ def page() -> str:
   Raises:
     ValueError: a key is not described.
   """
-  rows = [(f"`{key}`", default, what) for key, (default, what, _) in TRAINING.items()]
+  rows = [(f"`{key}`", default, what) for key, (default, what, *_) in TRAINING.items()]
   parts = [HEAD, f"## Training\n\n{_table(rows)}"]
   for section, named, shared in (
     ("data", DATASETS, ""),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import ml_collections
 
-from mamdr_jax import check, experiment, files, keys, report
+from mamdr_jax import check, experiment, files, keys, report, results
 from mamdr_jax.configure import vary
 from mamdr_jax.files import CONFIG, CSV, RESULT
 from mamdr_jax.workdir import identity
@@ -81,9 +81,9 @@ def run(
       datasets = {described: experiment.read_data(case)}  # one at a time in memory
     experiment.run(case, workdir / name, dataset=datasets[described])
   paths = {name: workdir / name / RESULT for name in every}
-  results = {name: files.read_json(path) for name, path in paths.items() if path.exists()}
-  report.write_runs(results, workdir / CSV)
-  return results
+  found = {name: results.read(path) for name, path in paths.items() if path.exists()}
+  report.write_runs(found, workdir / CSV)
+  return found
 
 
 def _begin(workdir: Path, config, every: dict, overwrite: bool) -> None:

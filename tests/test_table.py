@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mamdr_jax import data
-from mamdr_jax.data import features, table
+from mamdr_jax.data import features, remarks, table
 
 
 def write(path, lines):
@@ -69,11 +69,17 @@ def test_table_splits_labelled_rows_and_draws_for_unlabelled(tmp_path):
   assert drawn.label.sum() == 120 and (drawn.label == 0).sum() > 300
 
 
-def test_a_ready_made_split_without_a_label_in_a_part_drops_the_domain(tmp_path):
+def test_a_ready_made_split_without_rows_of_a_domain_in_a_part_keeps_it_if_it_can_train(tmp_path):
   lines = [line.replace("test", "train") if ",s1," in line else line for line in table_lines()]
   dataset = table.load(write(tmp_path / "t.csv", lines), **NAMES, label="click", split="part")
+  assert dataset.domains == ("s0", "s1") and dataset.notes == ()
+  (said,) = remarks(dataset, 8)
+  assert said.startswith("1 of 2 domains have no AUC in the test split")
+  assert said.endswith("lacks positives or negatives of theirs: s1")
+  lines = [line.replace("train", "test") if ",s1," in line else line for line in table_lines()]
+  dataset = table.load(write(tmp_path / "t.csv", lines), **NAMES, label="click", split="part")
   assert dataset.domains == ("s0",)
-  assert "every split needs a positive and a negative: s1 (30 positives" in dataset.notes[0]
+  assert "because a domain needs a row to train on: s1 (30 positives" in dataset.notes[0]
 
 
 def test_table_reads_features_of_numpy_files(tmp_path):

@@ -2,7 +2,7 @@
 
 from mamdr_jax.data import amazon, synthetic, table, taobao
 from mamdr_jax.data.dataset import SPLITS, Dataset, pack, renumber
-from mamdr_jax.data.statistics import statistics
+from mamdr_jax.data.statistics import remarks, statistics
 
 DATASETS = {
   "synthetic": synthetic.load,
@@ -11,4 +11,4 @@ DATASETS = {
   "table": table.load,
 }
 
-__all__ = ["DATASETS", "SPLITS", "Dataset", "pack", "renumber", "statistics"]
+__all__ = ["DATASETS", "SPLITS", "Dataset", "pack", "remarks", "renumber", "statistics"]

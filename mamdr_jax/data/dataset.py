@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from mamdr_jax.core import Batch, DomainBatches
+from mamdr_jax.data.files import brief
+from mamdr_jax.data.minibatches import resolved
 
 SPLITS = ("train", "valid", "test")
 
@@ -27,14 +29,26 @@ class Dataset(NamedTuple):
   notes: tuple[str, ...]  # what was dropped or fell short, with counts
 
 
-def pack(dataset: Dataset, split: str, batch_size: int, seed: int = 0) -> DomainBatches:
+def num_rows_of(dataset: Dataset, split: str) -> np.ndarray:
+  """Rows of every domain in a split: [D]."""
+  rows = dataset.split == SPLITS.index(split)
+  return np.bincount(dataset.domain[rows], minlength=len(dataset.domains))
+
+
+def batch_rows(dataset: Dataset, batch_size: int | str) -> int:
+  """`batch_size`, or for "auto" what suits the training rows: see `minibatches.fitting`."""
+  return resolved(batch_size, num_rows_of(dataset, "train"))
+
+
+def pack(dataset: Dataset, split: str, batch_size: int | str, seed: int = 0) -> DomainBatches:
   """The rows of one split as minibatches of one domain each, shuffled within a domain.
 
   Every row of the split appears exactly once; padding repeats the first row of
-  its minibatch with weight 0, so that it touches nothing that the minibatch does not read.
+  its minibatch with weight 0, so that it touches nothing that the minibatch does not read. A
+  domain without rows has no minibatch. `batch_size` is that of `batch_rows`.
 
   Raises:
-    ValueError: a domain has no rows in the split or, where AUC is measured, not both labels.
+    ValueError: a domain has no rows to train on or, where AUC is measured, none has both labels.
 
   >>> from mamdr_jax.data import synthetic
   >>> train = pack(synthetic.load(sizes=(120, 90)), "train", batch_size=32)
@@ -45,15 +59,13 @@ def pack(dataset: Dataset, split: str, batch_size: int, seed: int = 0) -> Domain
   rng = np.random.default_rng(seed)
   shuffled = rng.permutation(which)
   rows = shuffled[np.argsort(dataset.domain[shuffled], kind="stable")]
-  num_rows = np.bincount(dataset.domain[rows], minlength=len(dataset.domains))
-  if (num_rows == 0).any():
-    empty = dataset.domains[int(np.argmin(num_rows))]
-    raise ValueError(f"domain {empty!r} has no rows in the {split} split; drop it or add rows")
-  positives = np.bincount(dataset.domain[rows], dataset.label[rows], len(dataset.domains))
-  one_class = (positives == 0) | (positives == num_rows)
-  if split != "train" and one_class.any():
-    name = dataset.domains[int(np.argmax(one_class))]
-    raise ValueError(f"domain {name!r} has one label only in the {split} split: no AUC; drop it")
+  num_rows = num_rows_of(dataset, split)
+  if split == "train" and (num_rows == 0).any():
+    empty = brief(dataset.domains[int(np.argmin(num_rows))])
+    raise ValueError(f"domain {empty!r} has no rows in the train split; drop it or add rows")
+  if split != "train" and unmeasured(dataset, split).all():
+    raise ValueError(f"no domain has both labels in the {split} split, so that there is no AUC")
+  batch_size = batch_rows(dataset, batch_size)
   count = -(-num_rows // batch_size)
   start = np.cumsum(count) - count
   first = np.cumsum(num_rows) - num_rows
@@ -75,6 +87,14 @@ def pack(dataset: Dataset, split: str, batch_size: int, seed: int = 0) -> Domain
     count=jnp.asarray(count, jnp.int32),
     frozen={field: jnp.asarray(table) for field, table in dataset.frozen.items()},
   )
+
+
+def unmeasured(dataset: Dataset, split: str) -> np.ndarray:
+  """Which domains lack rows of a label in a split, so that they have no AUC there: [D] bool."""
+  rows = dataset.split == SPLITS.index(split)
+  cell = dataset.domain[rows].astype(np.int64) * 2 + dataset.label[rows]
+  cells = np.bincount(cell, minlength=2 * len(dataset.domains)).reshape(-1, 2)
+  return cells.min(axis=1) == 0
 
 
 def standardized(dataset: Dataset) -> Dataset:

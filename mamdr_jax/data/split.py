@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mamdr_jax.data.dataset import SPLITS, Dataset
+from mamdr_jax.data.dataset import Dataset, num_rows_of
 from mamdr_jax.data.files import brief
 
 SMALLEST = 5  # rows of a label that 60/20/20 needs to give every split at least one
@@ -31,9 +31,10 @@ def stratify(group: np.ndarray, seed: int) -> np.ndarray:
 def finish(dataset: Dataset, *, split_seed: int | None = None) -> Dataset:
   """Splits the rows, drops domains too small for that, and ids that no row has.
 
-  With `split_seed=None` the splits are taken as they are. A domain stays if every split has a row
-  of either label, and, where rows are split here, if there are 5 rows of either label. ValueError
-  if no domain stays.
+  With `split_seed=None` the splits are taken as they are, and a domain stays if it has a row to
+  train on: where it lacks a label in valid or test it has no AUC (`dataset.unmeasured`). Where rows
+  are split here, it stays if there are 5 rows of either label, so that every split has both.
+  ValueError if no domain stays.
   """
   group = dataset.domain * 2 + dataset.label
   if split_seed is not None:
@@ -43,15 +44,13 @@ def finish(dataset: Dataset, *, split_seed: int | None = None) -> Dataset:
 
 
 def drop_small(dataset: Dataset, smallest: int) -> Dataset:
-  """Drops domains with fewer than `smallest` rows of a label, or a split without one of them."""
-  shape = (len(dataset.domains), len(SPLITS), 2)
-  cell = (dataset.domain * len(SPLITS) + dataset.split) * 2 + dataset.label
-  cells = np.bincount(cell, minlength=np.prod(shape)).reshape(shape)
-  labels = cells.sum(axis=1)  # [D, 2]
-  stays = (labels.min(axis=1) >= smallest) & (cells.min(axis=(1, 2)) > 0)
+  """Drops domains with fewer than `smallest` rows of a label, or without a row to train on."""
+  cell = dataset.domain.astype(np.int64) * 2 + dataset.label
+  labels = np.bincount(cell, minlength=2 * len(dataset.domains)).reshape(-1, 2)  # [D, 2]
+  stays = (labels.min(axis=1) >= smallest) & (num_rows_of(dataset, "train") > 0)
   if stays.all():
     return dataset
-  why = "every split needs a positive and a negative"
+  why = "a domain needs a row to train on"
   if smallest:
     why = f"a domain needs {smallest} positives and {smallest} negatives to be split 60/20/20"
   small = np.flatnonzero(~stays)

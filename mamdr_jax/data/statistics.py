@@ -1,15 +1,27 @@
-"""The counts of a data set in the form of the paper's Tables I-IV."""
+"""The counts of a data set in the form of the paper's Tables I-IV, and what is to be said of it."""
 
 import numpy as np
 
 from mamdr_jax import markdown
-from mamdr_jax.data.dataset import SPLITS, Dataset
+from mamdr_jax.data.dataset import SPLITS, Dataset, num_rows_of, unmeasured
+from mamdr_jax.data.files import listed
+from mamdr_jax.data.minibatches import AUTO, advice, real_share
+from mamdr_jax.distribution import NUM_EXTREMES, QUANTILES, many, quantiles
+
+HEADER = ("Domain", "#Samples", "Percentage", "CTR Ratio", "#User", "#Item")
 
 
-def statistics(dataset: Dataset) -> str:
-  """Markdown: overall counts (Luo et al. 2023, Table I), counts per domain (II-IV), and notes."""
+def statistics(dataset: Dataset, batch_size: int | str = AUTO) -> str:
+  """Markdown: overall counts (Luo et al. 2023, Table I), counts per domain (II-IV), and notes.
+
+  Of more than `distribution.MOST_LISTED` domains there are the quantiles of each count, which are
+  of one domain only by chance, and the largest domains.
+
+  Args:
+    dataset: the data.
+    batch_size: rows of a minibatch, or "auto": how many of its slots hold one is among the notes.
+  """
   num_domains, num_rows = len(dataset.domains), len(dataset.label)
-  train, valid, test = np.bincount(dataset.split, minlength=len(SPLITS))
   overall = markdown.table(
     ("#Domain", "#User", "#Item", "#Train", "#Val", "#Test", "Sample / Domain"),
     [
@@ -17,7 +29,8 @@ def statistics(dataset: Dataset) -> str:
         f"{count:,}"
         for count in (
           *(num_domains, len(dataset.vocab["user"]), len(dataset.vocab["item"])),
-          *(train, valid, test, num_rows // num_domains),
+          *np.bincount(dataset.split, minlength=len(SPLITS)),
+          num_rows // num_domains,
         )
       ]
     ],
@@ -25,21 +38,43 @@ def statistics(dataset: Dataset) -> str:
   )
   rows = np.bincount(dataset.domain, minlength=num_domains)
   positives = np.bincount(dataset.domain[dataset.label == 1], minlength=num_domains)
-  users, items = (_distinct(dataset, field) for field in ("user", "item"))
-  by_domain = markdown.table(
-    ("Domain", "#Samples", "Percentage", "CTR Ratio", "#User", "#Item"),
-    [
-      (
-        *(name, f"{rows[d]:,}", f"{rows[d] / num_rows:.2%}"),
-        *(f"{positives[d] / max(rows[d] - positives[d], 1):.2f}", f"{users[d]:,}", f"{items[d]:,}"),
-      )
-      for d, name in enumerate(dataset.domains)
-    ],
-    right=True,
-  )
-  notes = "\n".join(f"- {markdown.escape(note)}" for note in dataset.notes)
-  notes = notes or "- nothing was dropped"
+  counts = rows, rows / num_rows, positives / np.maximum(rows - positives, 1)
+  counts = np.stack([*counts, *(_distinct(dataset, field) for field in ("user", "item"))])  # [5, D]
+  listed_one_by_one = enumerate(dataset.domains)
+  lines = []
+  if many(num_domains):
+    lines = [(name, *_told(of)) for name, of in zip(QUANTILES, quantiles(counts).T, strict=True)]
+    largest = np.argsort(-rows, kind="stable")[:NUM_EXTREMES]
+    listed_one_by_one = [(d, f"largest: {dataset.domains[d]}") for d in largest]
+  lines += [(name, *_told(counts[:, d])) for d, name in listed_one_by_one]
+  by_domain = markdown.table(HEADER, lines, right=True)
+  notes = [*(dataset.notes or ["nothing was dropped"]), *remarks(dataset, batch_size)]
+  if batch_size != AUTO:
+    share = real_share(num_rows_of(dataset, "train"), batch_size)
+    notes.append(f"batch_size={batch_size:,}: {share:.0%} of the slots of minibatches hold a row")
+  notes = "\n".join(f"- {markdown.escape(note)}" for note in notes)
   return f"{overall}\n\n{by_domain}\n\n{notes}\n"
+
+
+def remarks(dataset: Dataset, batch_size: int | str) -> tuple[str, ...]:
+  """Besides the notes of a data set, which domains have no AUC, and `minibatches.advice`."""
+  said = []
+  for split in SPLITS[1:]:
+    lacking = np.flatnonzero(unmeasured(dataset, split))
+    if lacking.size:
+      named = listed([dataset.domains[d] for d in lacking])
+      said.append(
+        f"{len(lacking):,} of {len(dataset.domains):,} domains have no AUC in the {split} split, "
+        f"which lacks positives or negatives of theirs: {named}"
+      )
+  said.append(advice(batch_size, num_rows_of(dataset, "train")))
+  return tuple(filter(None, said))
+
+
+def _told(counts: np.ndarray) -> list[str]:
+  """Rows, their share, positives / negatives, users and items, as text."""
+  rows, share, ratio, users, items = counts
+  return [f"{rows:,.0f}", f"{share:.2%}", f"{ratio:.2f}", f"{users:,.0f}", f"{items:,.0f}"]
 
 
 def _distinct(dataset: Dataset, field: str) -> np.ndarray:

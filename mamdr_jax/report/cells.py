@@ -7,7 +7,14 @@ import numpy as np
 from mamdr_jax.metrics import rank
 from mamdr_jax.report import names
 from mamdr_jax.report.replicates import common_name, merged, pool
-from mamdr_jax.report.results import best_setting, draw, mean_passes, over_runs, preference
+from mamdr_jax.report.results import (
+  best_setting,
+  domain_auc,
+  draw,
+  mean_passes,
+  measurable,
+  preference,
+)
 
 
 class Cell(NamedTuple):
@@ -34,8 +41,8 @@ class Cell(NamedTuple):
     return list(self.runs[0]["test"]["auc"])
 
   def auc(self, split: str = "test") -> np.ndarray:
-    """AUC of every domain, the mean over replicates: [D]."""
-    return over_runs(self.runs, split, "auc").mean(0)
+    """`results.domain_auc`: the mean over replicates, [D]."""
+    return domain_auc(self.runs, split)
 
   @property
   def passes(self) -> float:
@@ -103,7 +110,12 @@ def average_ranks(cells: list[Cell]) -> np.ndarray:
   """RANK of the cells of one data set among each other, by test AUC averaged over replicates.
 
   Luo et al. 2023, Table V: the rank in each domain, 1 the best and ties half, averaged over
-  domains: [cells]. What has no AUC ranks last.
+  domains: [cells]. What has diverged ranks last; a domain that has no AUC in a cell does not count.
   """
   auc = np.stack([cell.auc() for cell in cells])  # [cells, D]
-  return rank(np.where(np.isnan(auc), -np.inf, auc))
+  return np.asarray(rank(auc[:, ranked(cells)]))
+
+
+def ranked(cells: list[Cell]) -> np.ndarray:
+  """Which domains have an AUC in every cell, if its runs have not diverged: [D] bool."""
+  return np.all([measurable(cell.runs, "test").any(0) for cell in cells], axis=0)

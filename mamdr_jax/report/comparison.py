@@ -6,19 +6,31 @@ paper's value on its own data stands in parentheses where it has one in that pla
 where it is known, is in forms V, VI and VII, and has no part in RANK or in what is bold.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
 from mamdr_jax.markdown import table
-from mamdr_jax.report import names, paper
+from mamdr_jax.report import domains, names, paper
 from mamdr_jax.report.cells import Cell, average_ranks, by_data, by_model
-from mamdr_jax.report.results import baselines, ceiling, over_runs
+from mamdr_jax.report.results import (
+  baselines,
+  ceiling,
+  domain_auc,
+  measurable,
+  over_runs,
+  rows_of,
+)
 from mamdr_jax.report.tables import (
+  CEILING,
   MEAN,
   NONE,
   POPULARITY,
   beside,
   bold,
   count,
+  decimal,
   marked,
   measured,
   spread,
@@ -112,37 +124,65 @@ def framework_table(cells: list[Cell], with_paper: bool = False) -> str:
 
 
 def domain_comparison(cells: list[Cell], with_paper: bool = False) -> str:
-  """Form VII, of a model on a data set: a row a domain, a column a method; at last the passes."""
-  auc = [over_runs(cell.runs, "test", "auc") for cell in cells]  # [replicates, D] each
+  """Form VII, of a model on a data set: a row a domain, a column a method; at last the passes.
+
+  Of very many domains there are the quantiles over them of AUC averaged over replicates, and the
+  largest, and the best and worst by the mean over methods.
+  """
+  every = [run for cell in cells for run in cell.runs]
+  auc = [cell.auc() for cell in cells]  # [D] each
+  listed = domains.listed(cells[0].domains, auc, rows_of(every))
+  beside_them, known = _beside_methods(every), [_known(cell.runs) for cell in cells]
   rows = []
-  for d, domain in enumerate(cells[0].domains):
-    values = [a[:, d] for a in auc]
-    texts = bold([marked(spread(v), c.runs) for v, c in zip(values, cells, strict=True)],
-                 [v.mean() for v in values])  # fmt: skip
+  for name, values in domains.spectrum([*auc, *(column.auc for column in beside_them)]):
+    texts = bold([*map(decimal, values[: len(cells)])], values[: len(cells)])
+    rows.append([name, *texts, *map(decimal, values[len(cells) :])])
+  for name, d in listed:
+    texts = bold(
+      [marked(spread(of(d)), cell.runs) for of, cell in zip(known, cells, strict=True)],
+      [of[d] for of in auc],
+    )
     if with_paper:
       texts = [
-        beside(text, paper.domain(c.config["data"], c.model, c.method, domain))
+        beside(text, paper.domain(c.config["data"], c.model, c.method, c.domains[d]))
         for text, c in zip(texts, cells, strict=True)
       ]
-    rows.append([domain, *texts])
+    rows.append([name, *texts, *(column.text(d) for column in beside_them)])
   means = bold([measured(c.runs, "test", "mean_auc") for c in cells], [_mean(c) for c in cells])
-  rows += [[MEAN, *means], ["passes", *(count(c.passes) for c in cells)]]
+  rows.append([MEAN, *means, *(column.mean for column in beside_them)])
+  rows.append(["passes", *(count(c.passes) for c in cells), *[""] * len(beside_them)])
   header = ["domain", *(names.method_name(c.method) for c in cells)]
-  for title, column in _beside_methods([run for cell in cells for run in cell.runs]):
-    header.append(title)
-    rows = [[*row, text] for row, text in zip(rows, column, strict=True)]
-  return table(header, rows)
+  return table([*header, *(column.title for column in beside_them)], rows)
 
 
-def _beside_methods(runs: list[dict]) -> list[tuple[str, list]]:
-  """Columns of form VII that no method has: item popularity, and the ceiling of synthetic data."""
+class _Column(NamedTuple):
+  """One of form VII that is no method's."""
+
+  title: str
+  auc: np.ndarray  # [D]
+  text: Callable[[int], str]  # of a domain
+  mean: str
+
+
+def _beside_methods(runs: list[dict]) -> list[_Column]:
+  """Item popularity, and the ceiling of synthetic data, where they are known."""
   columns, simple, highest = [], baselines(runs), ceiling(runs)
   if simple:
-    texts = [spread(values) for values in over_runs(simple, "test", "auc").T]
-    columns.append((POPULARITY, [*texts, spread(over_runs(simple, "test", "mean_auc")), ""]))
+    mean = spread(over_runs(simple, "test", "mean_auc"))
+    known = _known(simple)
+    columns.append(
+      _Column(POPULARITY, domain_auc(simple, "test"), lambda d: spread(known(d)), mean)
+    )
   if highest:
-    columns.append(("ceiling (synthetic)", [*highest[0].values(), highest[1], ""]))
+    auc = np.array(list(highest[0].values()))
+    columns.append(_Column(CEILING, auc, lambda d: decimal(auc[d]), decimal(highest[1])))
   return columns
+
+
+def _known(runs: list[dict]) -> Callable[[int], np.ndarray]:
+  """Domain -> its test AUC in the runs in which it has one."""
+  auc, there = over_runs(runs, "test", "auc"), measurable(runs, "test")
+  return lambda domain: auc[there[:, domain], domain]
 
 
 def improvements(cells: list[Cell]) -> list[str]:

@@ -5,33 +5,34 @@ from pathlib import Path
 
 import numpy as np
 
+from mamdr_jax.distribution import QUANTILES, many, quantiles
 from mamdr_jax.report import files, names
 from mamdr_jax.report.canvas import COLORS, MOST_BANDS, band, drawing, label, style, whole_epochs
 from mamdr_jax.report.cells import Cell, cells_of
 from mamdr_jax.report.tables import MEAN
 
-MOST_LINES = 50  # domains beyond these are drawn as quantiles
-QUANTILES = (  # lowest, highest, colour, name
-  (0.0, 1.0, "#D6E6F2", "all domains"),
-  (0.1, 0.9, "#A6C9E2", "10 to 90 %"),
-  (0.25, 0.75, "#6FA8D1", "25 to 75 %"),
+BANDS = (  # of `QUANTILES` the lower and the upper, colour, name
+  ("lowest", "highest", "#D6E6F2", "all domains"),
+  ("10 %", "90 %", "#A6C9E2", "10 to 90 %"),
+  ("25 %", "75 %", "#6FA8D1", "25 to 75 %"),
 )
 
 
 def history(lines: list[dict], runs: Sequence[int], key: str) -> np.ndarray:
-  """A validation figure of runs over epochs, from lines of `metrics.jsonl`: [E, R] or [E, R, D].
+  """A validation figure of runs over epochs, from lines of `metrics.jsonl`: [E, R].
 
-  A line may hold any of the runs, and an epoch any number of lines. A run that has stopped keeps
-  its last value; before its first one it has NaN.
+  For "auc" it is [E, R, D], or for very many domains [E, R, Q], the `quantiles` over domains. A
+  line may hold any of the runs, and an epoch any number of lines. A run that has stopped keeps its
+  last value; before its first one it has NaN.
   """
   known = [
     (line["epoch"] - 1, runs.index(run), np.array(value, float))
     for line in lines
-    for run, value in zip(line["run"], line["valid"][key], strict=True)
+    for run, value in zip(line["run"], _by_run(line["valid"][key]), strict=True)
     if run in runs
   ]
   num_epochs = 1 + max((epoch for epoch, _, _ in known), default=0)
-  shape = np.shape(lines[0]["valid"][key])[1:]
+  shape = np.shape(_by_run(lines[0]["valid"][key]))[1:]
   values = np.full((num_epochs, len(runs), *shape), np.nan)
   there = np.zeros((num_epochs, len(runs)), bool)
   for epoch, run, value in known:
@@ -40,6 +41,14 @@ def history(lines: list[dict], runs: Sequence[int], key: str) -> np.ndarray:
     stays = ~there[epoch]
     values[epoch, stays] = values[epoch - 1, stays]
   return values
+
+
+def _by_run(value) -> Sequence:
+  """What a line has of a figure, run by run."""
+  if isinstance(value, Mapping):  # as `workdir.epochs` writes it
+    return np.array([value[name] for name in QUANTILES], float).T
+  listed = np.ndim(value) == 2 and many(np.shape(value)[1])
+  return quantiles(np.array(value, float)) if listed else value
 
 
 def followed(cell: Cell, found: Mapping[str, Path], key: str) -> np.ndarray:
@@ -67,17 +76,18 @@ def learning_curves(workdir: Path, path: Path | None = None) -> Path:
 def domain_curves(cell: Cell, found: Mapping[str, Path], path: Path) -> None:
   """Draws validation AUC per domain over epochs, mean and range over replicates of the best rates.
 
-  The range is left out where there are more than ten domains. Of more than fifty there are only
-  the quantiles over domains of that mean.
+  The range is left out where there are more than ten domains. Of more than
+  `distribution.MOST_LISTED` there are the quantiles over domains only, their means over replicates.
 
   Args:
     cell: see `cells.choose`.
     found: name of an experiment -> its workdir.
     path: the picture.
   """
-  auc = followed(cell, found, "auc")  # [E, replicates, D]
+  auc = followed(cell, found, "auc")  # [E, replicates, D or Q]
   mean, epochs = auc.mean(1), np.arange(1, len(auc) + 1)
-  few = len(cell.domains) <= MOST_LINES
+  over_domains = followed(cell, found, "mean_auc").mean(1)
+  few = not many(len(cell.domains))
   with drawing(path, (9, max(4.8, 0.27 * len(cell.domains)) if few else 4.8)) as (figure, axes):
     if few:
       for d, name in enumerate(cell.domains):
@@ -85,11 +95,12 @@ def domain_curves(cell: Cell, found: Mapping[str, Path], path: Path) -> None:
         if auc.shape[1] > 1 and len(cell.domains) <= MOST_BANDS:
           band(axes, epochs, auc[:, :, d].min(1), auc[:, :, d].max(1), style(d)["color"])
     else:
-      for low, high, color, says in QUANTILES:
-        band(axes, epochs, *np.quantile(mean, (low, high), axis=1), color, alpha=1.0, label=says)
-      axes.plot(epochs, np.median(mean, 1), color=COLORS[0], label="median domain")
-    axes.plot(epochs, mean.mean(1), color="black", linewidth=2.6, label=MEAN)
-    more = "" if few else f", {len(cell.domains)} domains"
+      of = dict(zip(QUANTILES, mean.T, strict=True))
+      for low, high, color, says in BANDS:
+        band(axes, epochs, of[low], of[high], color, alpha=1.0, label=says)
+      axes.plot(epochs, of["median"], color=COLORS[0], label="median domain")
+    axes.plot(epochs, over_domains, color="black", linewidth=2.6, label=MEAN)
+    more = "" if few else f", {len(cell.domains):,} domains"
     axes.set(ylabel="validation AUC", title=f"{label(cell.data)}: {label(cell.row)}{more}")
     whole_epochs(axes)
     figure.legend(loc="outside right upper", fontsize="small", frameon=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from mamdr_jax.report.canvas import COLORS, band, drawing, framed, label, shade
-from mamdr_jax.report.cells import Cell, average_ranks
+from mamdr_jax.report.cells import Cell, average_ranks, ranked
 from mamdr_jax.report.replicates import over
 from mamdr_jax.report.significance import LEVEL, cliques, common, critical_distance, friedman
 from mamdr_jax.report.sweeps import Grid, Helpers
@@ -89,7 +89,7 @@ def rank_figure(cells: list[Cell], path: Path) -> None:
   says so (Demšar 2006, §3.2.2).
   """
   ranks = average_ranks(cells)
-  num_methods, num_domains = len(cells), len(cells[0].domains)
+  num_methods, num_domains = len(cells), int(ranked(cells).sum())
   p, distance = omnibus(cells), critical_distance(num_methods, num_domains)
   bars = cliques(ranks, distance) if p < LEVEL else []
   half = (num_methods + 1) // 2
@@ -131,7 +131,7 @@ def rank_figure(cells: list[Cell], path: Path) -> None:
     axes.axis("off")
     found = "Nemenyi at 0.05" if p < LEVEL else "no differences that chance would not make as well"
     axes.set_title(
-      f"{label(cells[0].data)}: RANK averaged over {num_domains} domains, the blocks\n"
+      f"{label(cells[0].data)}: RANK averaged over {num_domains:,} domains, the blocks\n"
       f"(AUC of each a mean over {over(max((c.runs for c in cells), key=len))})\n"
       f"Friedman {'p < 0.0001' if p < 1e-4 else f'p = {p:.2g}'}: {found}"
     )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mamdr_jax.files import CONFIG, METRICS, RESULT, opened, read_json
+from mamdr_jax.files import CONFIG, METRICS, RESULT, opened
 from mamdr_jax.report.results import RATES
+from mamdr_jax.results import read as read_result
 
 FIGURES = ("mean_auc", "weighted_auc", "log_loss")  # of a split; null where they are not finite
 WHEN = ("epochs", "best_epoch")
@@ -78,7 +79,7 @@ def read(workdir: Path) -> dict:
     ValueError: a file is missing, is not JSON or is not what an experiment leaves behind.
   """
   path = Path(workdir) / RESULT
-  result = read_json(path)
+  result = read_result(path)
   _check(path, result)
   passes = [[] for _ in result["runs"]]
   for line in read_metrics(Path(workdir), len(passes)):

@@ -13,10 +13,9 @@ def pool(results: Mapping[str, dict]) -> dict[str, dict]:
   """Experiments that differ in seeds only as one: name -> config of the first, runs of all.
 
   The others stay. Each run gets its `data_seed` and `split_seed`, whether the latter draws
-  `negatives`, the `experiment` it is of and its `index` there, and the `ceiling` and `baselines` of
-  its data. A name that stands for several is
-  what their paths have in common, else that of the first "and 2 more". A second time changes
-  nothing.
+  `negatives`, the `experiment` it is of and its `index` there, and the `ceiling`, `baselines` and
+  `rows` of its data. A name that stands for several is what their paths have in common, else that
+  of the first "and 2 more". A second time changes nothing.
   """
   groups = {}
   for name, result in results.items():
@@ -35,7 +34,7 @@ def told(name: str, result: Mapping) -> list[dict]:
   """The runs of an experiment, each with what `pool` adds to it."""
   data = result["config"]["data"]
   seeds = {"data_seed": data.get("seed"), "split_seed": data.get("split_seed")}
-  shared = {key: result.get(key) for key in ("ceiling", "baselines", "seconds")}
+  shared = {key: result.get(key) for key in ("ceiling", "baselines", "seconds", "rows")}
   shared["negatives"] = draws_negatives(data)
   return [
     seeds | shared | {"experiment": name, "index": i} | run for i, run in enumerate(result["runs"])

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from mamdr_jax.distribution import mean
+
 RATES = ("alpha", "beta", "gamma")
 
 
@@ -54,6 +56,29 @@ def over_runs(runs: list[dict], split: str, key: str) -> np.ndarray:
   return np.array([list(v.values()) if isinstance(v, dict) else v for v in values], float)
 
 
+def rows_of(runs: list[dict]) -> np.ndarray | None:
+  """Training rows of every domain, where there are very many: [D]; None where unknown."""
+  known = next((run["rows"] for run in runs if run.get("rows")), None)
+  return None if known is None else np.array(list(known.values()), float)
+
+
+def domain_auc(runs: list[dict], split: str) -> np.ndarray:
+  """AUC of every domain, the mean over the runs in which it has one: [D].
+
+  NaN where it has none in any, or where a run diverged.
+  """
+  return mean(over_runs(runs, split, "auc"), measurable(runs, split))
+
+
+def measurable(runs: list[dict], split: str) -> np.ndarray:
+  """Whether a domain has rows of both labels, and so an AUC, in a split of a run: [runs, D].
+
+  Where the mean is a number, what is none is no part of it (`metrics.summary`).
+  """
+  mean = over_runs(runs, split, "mean_auc")
+  return ~(np.isnan(over_runs(runs, split, "auc")) & np.isfinite(mean)[:, None])
+
+
 def mean_passes(runs: list[dict]) -> float:
   """Gradient evaluations of an epoch, their mean over the runs for which it is known, or NaN."""
   known = [run["passes"] for run in runs if run.get("passes") is not None]
@@ -71,5 +96,6 @@ def ceiling(runs: list[dict]) -> tuple[dict[str, float], float] | None:
   known = list({draw(run): run["ceiling"] for run in runs if run.get("ceiling")}.values())
   if not known:
     return None
-  auc = {name: float(np.mean([c["auc"][name] for c in known])) for name in known[0]["auc"]}
+  auc = np.array([list(c["auc"].values()) for c in known], float).mean(0)
+  auc = dict(zip(known[0]["auc"], auc.tolist(), strict=True))
   return auc, float(np.mean([c["mean_auc"] for c in known]))

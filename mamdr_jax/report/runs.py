@@ -4,6 +4,9 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
+from mamdr_jax.distribution import QUANTILES, many, quantiles
 from mamdr_jax.files import write_aside
 from mamdr_jax.report import names
 from mamdr_jax.report.replicates import SEEDS, told
@@ -20,9 +23,9 @@ def write_runs(results: Mapping[str, dict], path: Path) -> None:
     results: name of an experiment -> what its `result.json` holds, or `files.read` gives.
     path: the file, in UTF-8. Its columns: the experiment, data set, model, method and k; the config
       keys in which two experiments differ, as on the command line, `config.l2`; the run's own
-      seeds, rates and figures, AUC per domain last. `seconds` are the run's own, or else those of
-      its whole experiment. What a run does not have is empty. A text that a spreadsheet would take
-      for a formula has an apostrophe before it.
+      seeds, rates and figures, AUC per domain last, or of very many its quantiles. `seconds` are
+      the run's own, or else those of its whole experiment. What a run does not have is empty. A
+      text that a spreadsheet would take for a formula has an apostrophe before it.
   """
   data = names.data_names(results)
   configs = {name: names.settings(result["config"]) for name, result in results.items()}
@@ -33,7 +36,7 @@ def write_runs(results: Mapping[str, dict], path: Path) -> None:
     for run in told(name, result)
   ]
   columns = list(dict.fromkeys(column for row in rows for column in row))
-  domains = [column for column in columns if column.startswith("test_auc/")]
+  domains = [column for column in columns if column.startswith(("test_auc/", "test_auc "))]
   columns = [column for column in columns if column not in domains] + domains
 
   def write(aside):
@@ -62,4 +65,8 @@ def _figures(run: Mapping) -> dict:
   row["seconds"] = run["seconds"]
   row |= {"valid_mean_auc": run["valid"]["mean_auc"], "test_mean_auc": run["test"]["mean_auc"]}
   row |= {f"test_{key}": run["test"][key] for key in ("weighted_auc", "log_loss")}
-  return row | {f"test_auc/{domain}": auc for domain, auc in run["test"]["auc"].items()}
+  auc = run["test"]["auc"]
+  if many(len(auc)):
+    of = quantiles(np.array(list(auc.values()), float)).tolist()
+    return row | {f"test_auc {name}": value for name, value in zip(QUANTILES, of, strict=True)}
+  return row | {f"test_auc/{domain}": value for domain, value in auc.items()}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mamdr_jax.markdown import Markdown, table
-from mamdr_jax.report import names
+from mamdr_jax.report import domains, names
 from mamdr_jax.report.replicates import over, pool
 from mamdr_jax.report.results import (
   RATES,
@@ -12,38 +12,46 @@ from mamdr_jax.report.results import (
   by_setting,
   ceiling,
   diverged,
+  domain_auc,
   mean_passes,
   over_runs,
   preference,
+  rows_of,
 )
 
 DIVERGED = "†"  # a run of what stands here has diverged
 NONE = "–"
 MEAN = "mean over domains"
 POPULARITY = "item popularity"  # of `baselines.py`
+CEILING = "ceiling (synthetic)"
 
 
 def domain_table(result: dict) -> str:
-  """Markdown: AUC per domain of the best setting, mean over replicates; test AUC of popularity."""
+  """Markdown: AUC per domain of the best setting, mean over replicates; test AUC of popularity.
+
+  Of very many domains, the quantiles over them, and those of the largest, the best and the worst by
+  test AUC.
+  """
   (result,) = pool({"": result}).values()
   runs = best_setting(result)
-  valid, test = (over_runs(runs, split, "auc").mean(0) for split in ("valid", "test"))
-  header, names_of = ["domain", "valid AUC", "test AUC"], list(runs[0]["test"]["auc"])
-  rows = [list(row) for row in zip(names_of, valid, test, strict=True)]
-  rows += [
-    [title, *(over_runs(runs, split, key).mean() for split in ("valid", "test"))]
-    for title, key in ((MEAN, "mean_auc"), ("weighted by size", "weighted_auc"))
+  simple, highest = baselines(runs), ceiling(runs)
+  columns = [  # header, AUC of domains, their mean, and weighted by size
+    ("valid AUC", *_column(runs, "valid")),
+    ("test AUC", *_column(runs, "test")),
+    *([(POPULARITY, *_column(simple, "test"))] if simple else []),
+    *([(CEILING, np.array(list(highest[0].values())), highest[1], "")] if highest else []),
   ]
-  if simple := baselines(runs):
-    header.append(POPULARITY)
-    figures = [over_runs(simple, "test", key) for key in ("auc", "mean_auc", "weighted_auc")]
-    columns = [*figures[0].mean(0), *(values.mean() for values in figures[1:])]
-    rows = [[*row, value] for row, value in zip(rows, columns, strict=True)]
-  if highest := ceiling(runs):
-    header.append("ceiling (synthetic)")
-    columns = [*highest[0].values(), highest[1], ""]
-    rows = [[*row, value] for row, value in zip(rows, columns, strict=True)]
-  return table(header, rows)
+  header, auc, mean, weighted = zip(*columns, strict=True)
+  listed = domains.listed(list(runs[0]["test"]["auc"]), auc[1:2], rows_of(runs))
+  rows = domains.spectrum(auc) + [(name, [of[d] for of in auc]) for name, d in listed]
+  rows += [(MEAN, mean), ("weighted by size", weighted)]
+  return table(["domain", *header], [[name, *map(decimal, values)] for name, values in rows])
+
+
+def _column(runs: list[dict], split: str) -> tuple:
+  """AUC of domains [D], their mean and that weighted by size, the mean over runs of each."""
+  means = (over_runs(runs, split, key).mean() for key in ("mean_auc", "weighted_auc"))
+  return domain_auc(runs, split), *means
 
 
 def setting_table(result: dict) -> str:
@@ -120,9 +128,16 @@ def marked(text: str, runs: list[dict]) -> str:
   return f"{text} {DIVERGED}" if any(map(diverged, runs)) else text
 
 
+def decimal(value) -> str:
+  """A figure with four digits; a dash where there is none."""
+  if isinstance(value, str):
+    return value
+  return f"{value:.4f}" if np.isfinite(value) else NONE
+
+
 def spread(values: np.ndarray) -> str:
   """Mean ± sample standard deviation, or the value where there is one only."""
-  if not np.isfinite(values).all():
+  if not (values.size and np.isfinite(values).all()):
     return NONE
   if len(values) == 1:
     return f"{values[0]:.4f}"

@@ -14,6 +14,7 @@ from mamdr_jax import tree
 from mamdr_jax.core import Array, DomainBatches, Hparams, Key, Method, Params, Tree
 from mamdr_jax.descent import minibatch, reshuffle
 from mamdr_jax.evaluate import measure
+from mamdr_jax.metrics import auc_of_each
 from mamdr_jax.objective import Objective
 
 # What is folded into the key of a run: 0 for the parameters, the number of an epoch, and these.
@@ -63,7 +64,7 @@ def advance(
   state, info = setup.method.epoch(method_key, run.state, data, hparams)
   state = tree.where(run.stopped, run.state, state)
   measured = measure(setup.objective, setup.method, state, train, valid)
-  auc = measured["auc" if setup.method.apart else "mean_auc"]
+  auc = auc_of_each(measured["auc"], valid) if setup.method.apart else measured["mean_auc"]
   better = auc > run.best_auc
   best_epoch = jnp.where(better, epoch, run.best_epoch)
   diverged = run.diverged | ~(run.stopped | jnp.isfinite(auc))
@@ -89,7 +90,7 @@ def tune(setup: Setup, run: Run, key: Key, train: DomainBatches, valid: DomainBa
   keys = jax.random.split(jax.random.fold_in(key, TUNED), num_domains)
   state = jax.vmap(alone)(keys, jnp.arange(num_domains))
   found = measure(setup.objective, method, state, train, valid)["auc"]
-  return _begun(setup, state, train, found, run.epochs)
+  return _begun(setup, state, train, auc_of_each(found, valid), run.epochs)
 
 
 def look(

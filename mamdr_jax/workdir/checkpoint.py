@@ -12,10 +12,12 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from mamdr_jax import files
+from mamdr_jax import files, results
 from mamdr_jax.data import Dataset
-from mamdr_jax.files import GROUP, IDS, METRICS, RUNS
+from mamdr_jax.files import GROUP, IDS, METRICS
 from mamdr_jax.train import Group, Run
+from mamdr_jax.workdir import epochs
+from mamdr_jax.workdir.epochs import of_run
 
 BEST, LAST = ".npz", ".last.npz"  # of a run: its best state, and all of it as it ended at the cap
 Shapes = jax.ShapeDtypeStruct
@@ -33,26 +35,32 @@ class Saved(NamedTuple):
 
 def finish_run(workdir: Path, run: int, result: Mapping, best, last: Run | None) -> None:
   """Keeps the result and best state of a run that has ended, and its `last` if it could go on."""
-  save_tree(_of_run(workdir, run, BEST), best)
+  save_tree(of_run(workdir, run, BEST), best)
   if last is not None:
-    save_tree(_of_run(workdir, run, LAST), last)
+    save_tree(of_run(workdir, run, LAST), last)
+  epochs.end(workdir, run, int(result["epochs"]), len(result["valid"]["auc"]))
+  path = of_run(workdir, run, ".json")
   # Last, since now it counts as finished.
-  files.write_text(_of_run(workdir, run, ".json"), files.sealed(result) + "\n")
+  files.write_text(path, files.sealed(results.written_apart(path, result)) + "\n")
 
 
 def finished_runs(workdir: Path, num_runs: int) -> dict[int, dict]:
   """run -> the result of each that has ended, of which all that belongs to it is whole."""
   logged, found = read_metrics(workdir, repair=True), {}
   for run in range(num_runs):
-    path = _of_run(workdir, run, ".json")
+    path = of_run(workdir, run, ".json")
     if not path.exists():
       continue
     result = files.opened(path.read_text(encoding="utf-8", errors="replace"))
     lacks = "its result is damaged"
     if result is not None:
-      epochs = {line["epoch"] for line in logged if run in line["run"]}
-      lacks = epochs != set(range(1, result["epochs"] + 1)) and f"{METRICS} lacks epochs of it"
-      lacks = lacks or _damage(_of_run(workdir, run, BEST))
+      trained = {line["epoch"] for line in logged if run in line["run"]}
+      lacks = trained != set(range(1, result["epochs"] + 1)) and f"{METRICS} lacks epochs of it"
+      lacks = lacks or _damage(of_run(workdir, run, BEST))
+      try:
+        result = results.put_together(path, result)
+      except ValueError as error:
+        lacks = lacks or str(error)
     if lacks:
       print(f"{workdir}: run {run} is trained again, since {lacks}", file=sys.stderr)
       path.unlink()
@@ -63,8 +71,8 @@ def finished_runs(workdir: Path, num_runs: int) -> dict[int, dict]:
 
 def reopen(workdir: Path, run: int, keep: bool) -> Path | None:
   """Has a finished run count as begun: its last state if there is one to `keep`, else nothing."""
-  _of_run(workdir, run, ".json").unlink()
-  last = _of_run(workdir, run, LAST)
+  of_run(workdir, run, ".json").unlink()
+  last = of_run(workdir, run, LAST)
   if keep and last.exists() and not _damage(last):
     return last
   last.unlink(missing_ok=True)
@@ -92,7 +100,7 @@ def begun(workdir: Path, finished: Collection[int], num_runs: int) -> list[Saved
       )
     )
   for run in range(num_runs):
-    if (path := _of_run(workdir, run, LAST)).exists() and run not in finished:
+    if (path := of_run(workdir, run, LAST)).exists() and run not in finished:
       found.append(
         _resumed(
           path, lambda arrays, run=run: ([run], 0, int(arrays["epochs"]), arrays["epochs"][None])
@@ -106,9 +114,9 @@ def begun(workdir: Path, finished: Collection[int], num_runs: int) -> list[Saved
       continue
     lacks = [
       run
-      for run, epochs in zip(saved.index, saved.epochs, strict=True)
+      for run, trained in zip(saved.index, saved.epochs, strict=True)
       if run not in finished
-      and not {line["epoch"] for line in lines if run in line["run"]} >= set(range(1, epochs + 1))
+      and not {line["epoch"] for line in lines if run in line["run"]} >= set(range(1, trained + 1))
     ]
     if lacks:
       print(f"{saved.path} is left: {METRICS} lacks epochs of run {lacks[0]}", file=sys.stderr)
@@ -119,11 +127,11 @@ def begun(workdir: Path, finished: Collection[int], num_runs: int) -> list[Saved
 
 def _resumed(path: Path, describe) -> Saved | None:
   try:
-    index, phase, epoch, epochs = describe(files.read_arrays(path))
+    index, phase, epoch, trained = describe(files.read_arrays(path))
   except ValueError as error:
     print(f"{error}; its runs are trained again", file=sys.stderr)
     return None
-  return Saved(path, index, phase, epoch, epochs.tolist())
+  return Saved(path, index, phase, epoch, trained.tolist())
 
 
 def load_group(saved: Saved, like: Run, last: int) -> Group:
@@ -145,6 +153,7 @@ def read_metrics(workdir: Path, repair: bool = False) -> list[dict]:
     return []
   texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
   lines = [files.opened(text) for text in texts]
+  lines = [line if line and epochs.whole(workdir, line) else None for line in lines]
   whole = [line for line in lines if line is not None]
   if repair and len(whole) < len(lines):
     if None in lines[:-1]:  # the last one may be cut off by a kill
@@ -212,7 +221,7 @@ def load_tree(path: Path, like):
 
 def load_best(workdir: Path, run: int, like):
   """The best state of a run, shaped like `like`."""
-  return load_tree(_of_run(workdir, run, BEST), like)
+  return load_tree(of_run(workdir, run, BEST), like)
 
 
 def write_ids(workdir: Path, dataset: Dataset) -> None:
@@ -248,10 +257,6 @@ def _damage(path: Path) -> str | None:
   except (ValueError, OSError) as error:
     return str(error)
   return None
-
-
-def _of_run(workdir: Path, run: int, suffix: str) -> Path:
-  return workdir / RUNS / f"{run:04d}{suffix}"
 
 
 def _name(path) -> str:

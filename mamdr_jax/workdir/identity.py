@@ -13,11 +13,12 @@ import numpy as np
 
 from mamdr_jax import files, keys, machine
 from mamdr_jax.data import Dataset
-from mamdr_jax.files import CONFIG, CSV, CURVES, GROUP, IDS, METRICS, RESULT, RUNS
+from mamdr_jax.files import CONFIG, CSV, CURVES, DOMAINS, GROUP, IDS, METRICS, RESULT, RUNS
 from mamdr_jax.workdir import checkpoint
 from mamdr_jax.workdir.lock import locked
 
-ALL = (METRICS, RESULT, RUNS, IDS, GROUP, CSV, CURVES, CONFIG)  # the last says whose they are
+# The last says whose they are.
+ALL = (METRICS, RESULT, DOMAINS, RUNS, IDS, GROUP, CSV, CURVES, CONFIG)
 
 
 class Begun(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 from mamdr_jax import files, tree
 from mamdr_jax.files import METRICS
 from mamdr_jax.train import Epoch, Group, Resumed, Run
-from mamdr_jax.workdir import checkpoint
+from mamdr_jax.workdir import checkpoint, epochs
 from mamdr_jax.workdir.identity import Begun
 
 
@@ -40,9 +40,9 @@ class Journal:
     self._every = checkpoint_seconds
     self._saved = self._told = time.monotonic()
 
-  def resumed(self, epochs: int) -> list[Resumed]:
-    """The groups to go on with, as `fit` takes them, of which none has more than `epochs`."""
-    load = lambda saved: lambda like: checkpoint.load_group(saved, like, epochs)
+  def resumed(self, last: int) -> list[Resumed]:
+    """The groups to go on with, as `fit` takes them, none of them beyond epoch `last`."""
+    load = lambda saved: lambda like: checkpoint.load_group(saved, like, last)
     return [Resumed(np.array(saved.index), saved.phase, load(saved)) for saved in self.going]
 
   def epoch(self, epoch: Epoch) -> None:
@@ -51,12 +51,12 @@ class Journal:
     if "probe" in epoch.info:
       self.probed += epoch.info["probe"]["seconds"][0]
     seconds, self._told = (time.monotonic() - self._told) / len(runs), time.monotonic()
-    line = {"epoch": epoch.number, "seconds": seconds} | files.plain(epoch.info)
-    line = checkpoint.of_runs(line, [run not in self.finished for run in line["run"]])
+    line = {"epoch": epoch.number, "seconds": seconds} | epoch.info
+    line = checkpoint.of_runs(line, [run not in self.finished for run in runs])
     for run in line["run"]:
       self.seconds[run] += seconds
     if line["run"]:
-      files.append_line(self.workdir / METRICS, line)
+      files.append_line(self.workdir / METRICS, epochs.condensed(self.workdir, line))
     if time.monotonic() - self._saved > self._every:
       checkpoint.save_group(self.workdir, epoch.snapshot())
       self._saved = time.monotonic()
