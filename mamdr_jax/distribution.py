@@ -1,5 +1,7 @@
 """What stands for the values of very many domains: how they are distributed, and the extremes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 MOST_LISTED = 50  # domains that files, tables and pictures have one by one
@@ -37,15 +39,37 @@ def mean(values: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
   return np.divide(total, known.sum(0), out=np.full(total.shape, np.nan), where=known.any(0))
 
 
-def extremes(value: np.ndarray, size: np.ndarray | None = None) -> list[tuple[str, int]]:
-  """(what it is, which) of ten domains each: the largest, those of the best values, of the worst.
+def domain_rows(
+  domains: Sequence[str], size: np.ndarray | None = None, value: np.ndarray | None = None
+) -> list[tuple[str, int]]:
+  """(how it is called, which domain) of those that have a row of their own in a table.
+
+  Of very many they are the ten largest, and those of the ten best values and the ten worst.
 
   Args:
-    value: [D], NaN where there is none.
+    domains: [D], names.
     size: [D]; without it there are no largest.
+    value: [D], NaN where there is none; without it there are no best.
   """
-  by_value = [int(d) for d in np.argsort(value, kind="stable") if not np.isnan(value[d])]
-  named = {"best": by_value[::-1], "worst": by_value}
+  if not many(len(domains)):
+    return [(name, d) for d, name in enumerate(domains)]
+  orders = {}
   if size is not None:
-    named = {"largest": np.argsort(-np.asarray(size), kind="stable").tolist()} | named
-  return [(what, d) for what, order in named.items() for d in order[:NUM_EXTREMES]]
+    orders["largest"] = np.argsort(-np.asarray(size), kind="stable")
+  if value is not None:
+    rising = np.argsort(value, kind="stable")[: np.sum(~np.isnan(value))]
+    orders |= {"best": rising[::-1], "worst": rising}
+  return [
+    (f"{what}: {domains[d]}", int(d)) for what, of in orders.items() for d in of[:NUM_EXTREMES]
+  ]
+
+
+def spectrum(columns: Sequence[np.ndarray]) -> list[tuple[str, np.ndarray]]:
+  """(name, value in every column) of each quantile over domains, if they are very many.
+
+  Args:
+    columns: arrays [D].
+  """
+  if not many(len(columns[0])):
+    return []
+  return list(zip(QUANTILES, quantiles(np.stack(columns)).T, strict=True))

@@ -12,6 +12,7 @@ import pandas as pd
 from pandas.api.types import union_categoricals
 
 from mamdr_jax.data.dataset import Dataset
+from mamdr_jax.data.files import listed
 from mamdr_jax.data.negatives import LOW, SHORT, sample_negatives
 from mamdr_jax.data.pairs import REPEATED, UNRATED, label_pairs
 from mamdr_jax.data.split import as_vocab, counted, finish
@@ -47,7 +48,8 @@ def build(
     raise ValueError("no domains; expected at least one")
   ctr = tuple(ctr) or ctr_ratios(len(frames))
   if len(ctr) != len(frames) or min(ctr) <= 0:
-    raise ValueError(f"expected {len(frames)} ctr ratios above 0, one a domain; got {ctr}")
+    told = listed([str(ratio) for ratio in ctr])
+    raise ValueError(f"expected {len(frames):,} ctr ratios above 0, one a domain; got {told}")
   pairs, vocab = _number_ids(frames)
   rngs = np.random.default_rng(split_seed).spawn(len(frames))
   rows, tallies = [], []

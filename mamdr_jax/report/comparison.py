@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mamdr_jax.distribution import domain_rows, mean, spectrum
 from mamdr_jax.markdown import table
-from mamdr_jax.report import domains, names, paper
+from mamdr_jax.report import names, paper
 from mamdr_jax.report.cells import Cell, average_ranks, by_data, by_model
 from mamdr_jax.report.results import (
   baselines,
@@ -131,10 +132,10 @@ def domain_comparison(cells: list[Cell], with_paper: bool = False) -> str:
   """
   every = [run for cell in cells for run in cell.runs]
   auc = [cell.auc() for cell in cells]  # [D] each
-  listed = domains.listed(cells[0].domains, auc, rows_of(every))
+  listed = domain_rows(cells[0].domains, rows_of(every), mean(np.stack(auc)))
   beside_them, known = _beside_methods(every), [_known(cell.runs) for cell in cells]
   rows = []
-  for name, values in domains.spectrum([*auc, *(column.auc for column in beside_them)]):
+  for name, values in spectrum([*auc, *(column.auc for column in beside_them)]):
     texts = bold([*map(decimal, values[: len(cells)])], values[: len(cells)])
     rows.append([name, *texts, *map(decimal, values[len(cells) :])])
   for name, d in listed:
@@ -168,10 +169,10 @@ def _beside_methods(runs: list[dict]) -> list[_Column]:
   """Item popularity, and the ceiling of synthetic data, where they are known."""
   columns, simple, highest = [], baselines(runs), ceiling(runs)
   if simple:
-    mean = spread(over_runs(simple, "test", "mean_auc"))
+    average = spread(over_runs(simple, "test", "mean_auc"))
     known = _known(simple)
     columns.append(
-      _Column(POPULARITY, domain_auc(simple, "test"), lambda d: spread(known(d)), mean)
+      _Column(POPULARITY, domain_auc(simple, "test"), lambda d: spread(known(d)), average)
     )
   if highest:
     auc = np.array(list(highest[0].values()))

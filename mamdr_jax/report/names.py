@@ -18,6 +18,7 @@ METHOD_TITLES = {
   "mamdr": "MAMDR",
 }  # fmt: skip
 
+MOST_OF_VALUE = 60  # letters of a setting in the name of a data set
 MOST_LETTERS = 150  # of the name of a file, which has an ending besides
 
 
@@ -98,7 +99,9 @@ def data_names(results: Mapping[str, dict]) -> dict[str, str]:
     rivals = sections[base]
     told = differing(list(rivals.values()))
     section = rivals[identity]
-    extra = [f"{key.removeprefix('data.')} {section[key]}" for key in told if key in section]
+    extra = [
+      f"{key.removeprefix('data.')} {_short(section[key])}" for key in told if key in section
+    ]
     names[name] = ", ".join([base, *extra])
   # Domains or keys that only one of them has leave no value to tell them apart: number those.
   for label in set(names.values()):
@@ -114,8 +117,14 @@ def data_name(data: Mapping) -> str:
   if data.get("path"):
     which = PurePath(data["path"]).stem
   if isinstance(which, list | tuple):
-    which = ",".join(map(str, which))
+    which = _short(",".join(map(str, which)))
   return f"{data['name']} {which}".strip()
+
+
+def _short(value) -> str:
+  """A value in a name: the sizes of thousands of domains would be no name."""
+  text = str(value)
+  return text if len(text) <= MOST_OF_VALUE else f"{text[: MOST_OF_VALUE - 1]}…"
 
 
 def slug(name: str) -> str:

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from mamdr_jax.distribution import domain_rows, spectrum
 from mamdr_jax.markdown import Markdown, table
-from mamdr_jax.report import domains, names
+from mamdr_jax.report import names
 from mamdr_jax.report.replicates import over, pool
 from mamdr_jax.report.results import (
   RATES,
@@ -42,8 +43,8 @@ def domain_table(result: dict) -> str:
     *([(CEILING, np.array(list(highest[0].values())), highest[1], "")] if highest else []),
   ]
   header, auc, mean, weighted = zip(*columns, strict=True)
-  listed = domains.listed(list(runs[0]["test"]["auc"]), auc[1:2], rows_of(runs))
-  rows = domains.spectrum(auc) + [(name, [of[d] for of in auc]) for name, d in listed]
+  listed = domain_rows(list(runs[0]["test"]["auc"]), rows_of(runs), auc[1])
+  rows = spectrum(auc) + [(name, [of[d] for of in auc]) for name, d in listed]
   rows += [(MEAN, mean), ("weighted by size", weighted)]
   return table(["domain", *header], [[name, *map(decimal, values)] for name, values in rows])
 
