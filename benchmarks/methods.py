@@ -82,7 +82,7 @@ def epoch(name: str, num_domains: int):
     return state, info["passes"]
 
   # Of a copy, since what the state holds is donated.
-  begin = jax.jit(method.init, static_argnums=2)(jax.random.key(0), tree.copy(params), num_domains)
+  begin = jax.jit(method.init)(jax.random.key(0), tree.copy(params), data)
   return carried(advance, (begin, jnp.zeros(())), data, rates)
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mamdr_jax.core import Batch, DomainBatches
+from mamdr_jax.data.dataset import own_rows
 
 
 def best_of(runs: Sequence[Callable[[], object]], repeats: int) -> np.ndarray:
@@ -57,7 +58,9 @@ def random_batches(
   domain = jnp.repeat(jnp.arange(num_domains, dtype=jnp.int32), per_domain)
   count = jnp.full(num_domains, per_domain, jnp.int32)
   batch = Batch(ids, {}, label, jnp.ones(shape), domain)
-  return DomainBatches(batch, jnp.cumsum(count) - count, count, frozen or {})
+  columns = {f: np.ravel(x) for f, x in ids.items() if f not in (frozen or {})}
+  own = own_rows(np.repeat(domain, batch_size), columns, num_domains)
+  return DomainBatches(batch, jnp.cumsum(count) - count, count, frozen or {}, own)
 
 
 def random_features(fields: Sequence[str], num_rows: int, size: int) -> dict[str, jax.Array]:

@@ -23,7 +23,7 @@ GROUPS = {"synthetic": "preset", "amazon": "domains", "taobao": "num_domains"}
 MISSING = dataclasses.MISSING
 SUPPLIED = {
   *("vocab", "parent", "name"),
-  *("loss", "penalty", "inner", "outer", "shared", "specific_inner"),
+  *("loss", "penalty", "inner", "outer", "shared", "specific_inner", "base"),
 }
 
 

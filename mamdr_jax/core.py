@@ -38,6 +38,13 @@ class Batch(NamedTuple):
   domain: Array  # [] int32
 
 
+class Own(NamedTuple):
+  """Which rows of a table the data of each domain have: those of all domains, end to end."""
+
+  ids: Array  # [M] int32, distinct and rising within a domain
+  first: Array  # [D + 1] int32, where those of a domain begin, and where the last ones end
+
+
 class DomainBatches(NamedTuple):
   """One split of a data set, contiguous by domain; only a domain's last batch is padded."""
 
@@ -45,6 +52,7 @@ class DomainBatches(NamedTuple):
   start: Array  # [D] int32, a domain's first minibatch
   count: Array  # [D] int32, how many minibatches it has
   frozen: dict[str, Array]  # field -> [N, f] float32, given features of the ids of that field
+  own: dict[str, Own]  # field of trainable tables, and "domain"
 
 
 class Hparams(NamedTuple):
@@ -66,13 +74,16 @@ Optimizer = Callable[[Array], optax.GradientTransformation]  # rate -> e.g. opta
 class Method(NamedTuple):
   """A learning framework: the same three pure functions for MAMDR and for every baseline."""
 
-  init: Callable[[Key, Params, int], Tree]  # (key, params, num_domains) -> state
+  # (key, params, training split) -> state
+  init: Callable[[Key, Params, DomainBatches], Tree]
   epoch: Callable[[Key, Tree, DomainBatches, Hparams], tuple[Tree, dict[str, Array]]]
-  params: Callable[[Tree, Array], Params]  # (state, domain) -> what serves that domain
-  # Whether domains are trained apart: the leaves of the state are [D, ...], entry d is what `init`
-  # makes for one domain, and only d's data moves it. `fit` then stops each by its own AUC.
-  apart: bool = False
+  # (state, domain, rows=None) -> what serves that domain; with rows, the view of it (`view.py`)
+  params: Callable[..., Params]
+  # If domains are trained apart, so that only d's data moves what serves d:
+  # (condition [D], state, state) -> of each domain what the first has where the condition holds,
+  # else what the second has. `fit` then stops each domain by its own AUC.
+  choose: Callable[[Array, Tree, Tree], Tree] | None = None
   # Which of `Hparams` it reads; a sweep over another would train equal runs, and is refused.
   rates: tuple[str, ...] = ("alpha",)
-  # Trained to its end before; entry d starts from what its best state serves d. Needs `apart`.
+  # Trained to its end before; in place of params, `init` gets its best state. Needs `choose`.
   base: "Method | None" = None

@@ -1,6 +1,7 @@
 """What every method is written with: a schedule of minibatches, and descent along it.
 
-A schedule is data, an integer vector of minibatch ids; shuffling domains is shuffling it.
+A schedule is an integer vector of minibatch ids, or where it would be longer than what is taken of
+it, a function from step to id.
 """
 
 from collections.abc import Callable
@@ -53,20 +54,23 @@ def full_pass(key: Key, data: DomainBatches) -> Array:
   return jnp.lexsort((within, rank[data.batch.domain]))
 
 
+Order = Callable[[Array], Array]  # step -> minibatch id, elementwise
+
+
 def visit(key: Key, data: DomainBatches, domain: Array, bound: int | None = None):
-  """The minibatches of one domain in a shuffled order, at most `bound` of them.
+  """Minibatches of one domain, at most `bound` of them, from a random one on around its circle.
+
+  Rows are dealt anew every epoch, so that a stretch of the circle is as random as any choice; and
+  it costs the same however many minibatches there are.
 
   Returns:
-    order: [S] int32, S = min(T, bound): `length` of the domain's minibatches, over again where it
-      has fewer than S, so that none of another's is there.
+    order: step -> minibatch id; from `length` on they come over again.
     length: [] int32, min(count[domain], bound).
   """
-  num_batches = data.batch.domain.size
-  size = num_batches if bound is None else min(bound, num_batches)
-  elsewhere = data.batch.domain != domain
-  order = jnp.lexsort((jax.random.bits(key, (num_batches,)), elsewhere))
-  length = jnp.minimum(data.count[domain], size)
-  return order[jnp.arange(size) % length], length
+  start, count = data.start[domain], data.count[domain]
+  turn = jax.random.randint(key, (), 0, count)
+  order = lambda step: start + (turn + step) % count
+  return order, count if bound is None else jnp.minimum(count, bound)
 
 
 def rounds(key: Key, data: DomainBatches, num_rounds: int) -> Array:
@@ -80,9 +84,36 @@ def rounds(key: Key, data: DomainBatches, num_rounds: int) -> Array:
   return shuffled[first + jnp.arange(num_rounds)[:, None] % data.count]
 
 
+def check_domains(domains_per_step: int | None) -> None:
+  """Raises a ValueError if a step would look at no domain."""
+  if domains_per_step is not None and domains_per_step < 1:
+    raise ValueError(f"domains_per_step={domains_per_step}; choose 1 or more, or none for all")
+
+
 def num_rounds(data: DomainBatches, size: int = 1) -> int:
   """How many rounds of `size` minibatches of every domain are a pass: ⌈T / (D · size)⌉."""
   return -(-data.batch.domain.size // (data.start.size * size))
+
+
+def joint_steps(
+  key: Key, data: DomainBatches, each: int = 1, num_domains: int | None = None
+) -> Array:
+  """A pass as `rounds` whose every step takes `each` minibatches of several domains: [S, each, n].
+
+  They are n = `num_domains` others in every step, in a shuffled order; those of a round that do
+  not make up a last step are joined by some that come over again. By default they are all domains.
+  """
+  every, num = data.start.size, num_rounds(data, each)
+  if num_domains is None or num_domains >= every:
+    return rounds(key, data, num * each).reshape(num, each, every)
+  rounds_key, domains_key = jax.random.split(key)
+  taken = rounds(rounds_key, data, num * each).reshape(num, each, every)
+  rank = jnp.argsort(jax.random.bits(domains_key, (num, 1, every)), axis=2)
+  shuffled = jnp.take_along_axis(taken, rank, axis=2)
+  steps = -(-every // num_domains)
+  again = shuffled[:, :, jnp.arange(steps * num_domains) % every]
+  apart = again.reshape(num, each, steps, num_domains).swapaxes(1, 2)
+  return apart.reshape(num * steps, each, num_domains)
 
 
 def visits(key: Key, data: DomainBatches, size: int) -> Array:
@@ -97,15 +128,10 @@ def visits(key: Key, data: DomainBatches, size: int) -> Array:
   return jnp.take_along_axis(taken, rank[..., None], axis=1)
 
 
-def follow(first, second):
-  """Two visits one after the other, as one (order, length)."""
+def follow(first: tuple[Order, Array], second: tuple[Order, Array]) -> tuple[Order, Array]:
+  """Two visits one after the other, as one."""
   (order_a, length_a), (order_b, length_b) = first, second
-  step = jnp.arange(order_a.size + order_b.size)
-  order = jnp.where(
-    step < length_a,
-    order_a.at[step].get(mode="clip"),
-    order_b.at[step - length_a].get(mode="clip"),
-  )
+  order = lambda s: jnp.where(s < length_a, order_a(s), order_b(s - length_a))
   return order, length_a + length_b
 
 
@@ -114,7 +140,7 @@ def descend(
   params: Params,
   opt_state: Tree,
   data: DomainBatches | Batch,
-  order: Array,
+  order: Array | Order,
   *,
   loss: Loss,
   tx: optax.GradientTransformation,
@@ -122,16 +148,16 @@ def descend(
   base: Params | None = None,
   sparse: bool = True,
 ) -> tuple[Params, Tree, Array]:
-  """One optimizer step per entry of `order`: θ ← θ − α ∇L(θ, batch).
+  """One optimizer step per minibatch of `order`: θ ← θ − α ∇L(θ, batch).
 
   Args:
     key: consumed; one key per step reaches the loss.
     params, opt_state: where the descent starts, and `tx`'s state there.
     data: a split, or minibatches of one.
-    order: [S] int32, minibatch ids.
+    order: [S] int32, minibatch ids, or what gives that of a step.
     loss: the objective.
     tx: the inner optimizer.
-    length: [] int32, how many entries of `order` to take; all of them by default.
+    length: [] int32, how many steps of `order` to take; by default all of [S].
     base: parameters that stand still while `params` moves: the loss is taken at base + params.
       `params` may then lack branches of `base`.
     sparse: a step updates the table rows of its batch only. If False every row takes every
@@ -143,7 +169,7 @@ def descend(
 
   def step(s, carry):
     params, opt_state, total = carry
-    batch = minibatch(data, order[s])
+    batch = minibatch(data, order(s) if callable(order) else order[s])
     rows = None
     if sparse:
       rows, batch = touched((params if base is None else base).get("tables", {}), batch)

@@ -19,8 +19,7 @@ from mamdr_jax.data.dataset import batch_rows, num_rows_of
 from mamdr_jax.data.minibatches import AUTO
 from mamdr_jax.descent import minibatch
 from mamdr_jax.distribution import many
-from mamdr_jax.evaluate import by_name, measure
-from mamdr_jax.evaluate import serving as serve
+from mamdr_jax.evaluate import Serving, by_name, measure
 from mamdr_jax.files import CONFIG, CSV, CURVES, GROUP, RESULT
 from mamdr_jax.methods import METHODS
 from mamdr_jax.models import MODELS
@@ -200,7 +199,7 @@ def train_runs(config, workdir, experiment, splits, begun, progress) -> None:
   def outcome(number: int, run: Run) -> dict:
     return points[number] | {
       "epochs": run.epochs,
-      "best_epoch": run.best_epoch.mean() if method.apart else run.best_epoch,
+      "best_epoch": run.best_epoch.mean() if method.choose else run.best_epoch,
       "diverged": run.diverged.any(),
       "stopped": run.stopped.all(),
       "tuned": method.base is not None,
@@ -237,14 +236,17 @@ def shapes(experiment: Experiment, train: DomainBatches):
   def start(key):
     params_key, state_key = jax.random.split(key)
     params = experiment.objective.init(params_key, minibatch(train, 0))
-    return params, experiment.method.init(state_key, params, train.start.size)
+    state, method = params, experiment.method
+    for phase in filter(None, (method.base, method)):
+      state = phase.init(state_key, state, train)
+    return params, state
 
   return jax.eval_shape(start, jax.random.key(0))
 
 
-def serving(experiment: Experiment, state: Tree, train: DomainBatches):
+def serving(experiment: Experiment, state: Tree, train: DomainBatches) -> Serving:
   """domain -> the parameters that serve it, moments for normalisation taken from `train`."""
-  return serve(experiment.objective, experiment.method, state, train)
+  return Serving(experiment.objective, experiment.method, state, train)
 
 
 def statistics(config: ml_collections.ConfigDict) -> str:

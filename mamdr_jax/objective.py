@@ -19,8 +19,11 @@ class Objective(NamedTuple):
   init: Callable[[Key, Batch], Params]
   loss: Loss
   predict: Callable[[Params, Batch], Array]  # logits [B]
-  # (params, training split, domain) -> params with the moments that normalise that domain's rows
-  settle: Callable[[Params, DomainBatches, Array], Params] = lambda params, train, domain: params
+  # Of a model that normalises rows by moments of their domain, else None:
+  # (minibatch -> params, minibatch; training split, domain) -> the moments of that domain
+  moments: Callable[[Callable, DomainBatches, Array], dict] | None = None
+  # (params, domain, moments) -> the params with them
+  keep_moments: Callable[[Params, Array, dict], Params] | None = None
   # What `loss` adds to the likelihood of the labels, [] of what it is given; None if nothing.
   penalty: Callable[[Params], Array] | None = None
 
@@ -29,7 +32,7 @@ def objective(model: nn.Module, l2: float = 0.0) -> Objective:
   """Binary cross entropy of `model`, a flax module called as `model(batch, train) -> [B]`.
 
   Args:
-    model: see `mamdr_jax.models`, also for one that `needs_moments`, which `settle` gives it.
+    model: see `mamdr_jax.models`, also for one that `needs_moments`.
     l2: adds l2 · Σ e² over the embedding rows that the minibatch reads (all rows, where
       the descent is not sparse).
   """
@@ -56,13 +59,17 @@ def objective(model: nn.Module, l2: float = 0.0) -> Objective:
   def predict(params, batch):
     return model.apply(variables(params), batch, train=False)
 
-  def settle(params, train, domain):
-    if not getattr(model, "needs_moments", False):
-      return params
-    inputs = lambda batch: model.apply(variables(params), batch, method="inputs")
-    return model.keep_moments(params, domain, moments(inputs, train, domain))
+  def moments_of(view, train, domain):
+    def inputs(batch):
+      params, batch = view(batch)
+      return model.apply(variables(params), batch, method="inputs")
 
-  return Objective(init, loss, predict, settle, penalty if l2 else None)
+    return moments(inputs, train, domain)
+
+  made = Objective(init, loss, predict, penalty=penalty if l2 else None)
+  if getattr(model, "needs_moments", False):
+    made = made._replace(moments=moments_of, keep_moments=model.keep_moments)
+  return made
 
 
 def moments(inputs: Callable[[Batch], Array], data: DomainBatches, domain: Array) -> dict:

@@ -11,6 +11,27 @@ import jax.numpy as jnp
 from jax import tree
 
 
+def branches(a, names):
+  """The branches of a nested dict that dotted names lead to, and nothing else.
+
+  Raises:
+    ValueError: there is no such branch.
+
+  >>> branches({"net": {"w": 1, "b": {"c": 2}}, "tables": {}}, ("net.b", "tables"))
+  {'net': {'b': {'c': 2}}, 'tables': {}}
+  """
+  kept = {}
+  for name in names:
+    of, there = kept, a
+    *above, last = name.split(".")
+    for part in above:
+      of, there = of.setdefault(part, {}), there.get(part, {})
+    if last not in there and above:
+      raise ValueError(f"no branch {name!r}: {'.'.join(above)} has {', '.join(there) or 'nothing'}")
+    of[last] = there.get(last, {})
+  return kept
+
+
 def zeros_like(a):
   """0, shaped like `a`."""
   return tree.map(jnp.zeros_like, a)

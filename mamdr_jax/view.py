@@ -12,7 +12,7 @@ static-cache is a view of what a round touches, its dynamic-cache is that view a
 import jax
 import jax.numpy as jnp
 
-from mamdr_jax.core import Array, Batch, Tree
+from mamdr_jax.core import Array, Batch, Params, Tree
 
 Rows = dict[str, Array]  # field -> [V] int32, rows of that field's tables; N or more is filler
 
@@ -36,48 +36,78 @@ def touched(tables: Tree, batch: Batch) -> tuple[Rows, Batch]:
   return rows, batch._replace(ids=ids, domain=domain)
 
 
+def read(tables: Tree, batch: Batch) -> tuple[Rows, Batch]:
+  """As `touched` for one minibatch that is only read: a row for each id, repeated as ids are."""
+  ids = batch.ids | {"domain": batch.domain[None]}
+  rows = {field: ids[field] for field in tables}
+  numbered = {f: jnp.arange(x.size, dtype=x.dtype) if f in rows else x for f, x in ids.items()}
+  domain = numbered.pop("domain")[0]
+  return rows, batch._replace(ids=numbered, domain=domain)
+
+
 def view(tree: Tree, rows: Rows | None, entry: Array | None = None) -> Tree:
   """`tree` with each leaf [N, ...] under tables[field] cut down to rows[field]: [V, ...].
 
-  If `rows` is None nothing is cut. With `entry` the leaves of `tree` have one more axis in front,
-  and only that entry is taken.
+  If `rows` is None no table is cut. With `entry` the other leaves have one more axis in front, of
+  which that entry is taken: so it is in what is kept for all domains together, see `own.py`.
 
   >>> params = {"tables": {"user": {"bias": jnp.arange(4.0)}}, "net": {"w": jnp.ones(2)}}
   >>> part = view(params, {"user": jnp.array([1, 3])})
   >>> part["tables"]["user"]["bias"].tolist(), part["net"]["w"].tolist()
   ([1.0, 3.0], [1.0, 1.0])
   """
-  front = () if entry is None else (entry,)
 
   def cut(path, leaf):
-    field = _field(path)
-    if field is None or rows is None:
-      return leaf[front] if front else leaf
-    return leaf.at[(*front, rows[field])].get(mode="fill", fill_value=0)
+    field = field_of(path)
+    if field is None:
+      return leaf if entry is None else leaf[entry]
+    return leaf if rows is None else leaf.at[rows[field]].get(mode="fill", fill_value=0)
 
   return jax.tree_util.tree_map_with_path(cut, tree)
 
 
-def merge(tree: Tree, part: Tree, rows: Rows | None, entry: Array | None = None) -> Tree:
+def merge(
+  tree: Tree,
+  part: Tree,
+  rows: Rows | None,
+  entry: Array | None = None,
+  *,
+  only: str | None = None,
+) -> Tree:
   """`tree` with the view `part` put back: its rows of the tables, all of the other leaves.
+
+  With `only` "tables" or "others" the rest stays as it is.
 
   >>> params = {"tables": {"user": {"bias": jnp.zeros(4)}}}
   >>> part = {"tables": {"user": {"bias": jnp.array([5.0, 7.0])}}}
   >>> merge(params, part, {"user": jnp.array([1, 3])})["tables"]["user"]["bias"].tolist()
   [0.0, 5.0, 0.0, 7.0]
   """
-  front = () if entry is None else (entry,)
 
   def put(path, leaf, new):
-    field = _field(path)
-    if field is None or rows is None:
-      return leaf.at[front].set(new) if front else new
-    return leaf.at[(*front, rows[field])].set(new, mode="drop")
+    field = field_of(path)
+    if only == ("others" if field else "tables"):
+      return leaf
+    if field is None:
+      return new if entry is None else leaf.at[entry].set(new)
+    return new if rows is None else leaf.at[rows[field]].set(new, mode="drop")
 
   return jax.tree_util.tree_map_with_path(put, tree, part)
 
 
-def _field(path) -> str | None:
+def every_id(tree: Tree) -> Rows:
+  """All rows of the tables of a tree."""
+  rows = lambda leaves: jnp.arange(jax.tree.leaves(leaves)[0].shape[0])
+  return {field: rows(leaves) for field, leaves in tree.get("tables", {}).items()}
+
+
+def field_of(path) -> str | None:
   """The field whose table a leaf at `path` belongs to: the key that follows "tables"."""
   keys = [getattr(entry, "key", None) for entry in path]
   return keys[keys.index("tables") + 1] if "tables" in keys else None
+
+
+def one_for_all(state: Tree, domain: Array, rows: Rows | None = None) -> Params:
+  """`Method.params` where all domains are served alike, by `state.params`."""
+  del domain
+  return view(state.params, rows)

@@ -49,7 +49,7 @@ def domains(num_batches):
   domain = jnp.repeat(jnp.arange(2, dtype=jnp.int32), num_batches)
   rows = jnp.ones((2 * num_batches, 1))
   start = jnp.array([0, num_batches])
-  return DomainBatches(Batch({}, {}, rows, rows, domain), start, jnp.full(2, num_batches), {})
+  return DomainBatches(Batch({}, {}, rows, rows, domain), start, jnp.full(2, num_batches), {}, {})
 
 
 def gradients(theta):
@@ -139,7 +139,7 @@ def trajectories(name, num_batches, starts, alphas, betas, num_epochs):
       state, _ = method.epoch(key, state, data, Hparams(alpha, beta, beta))
       return state, method.params(state, 0)["net"]["theta"]
 
-    state = method.init(jax.random.key(0), {"tables": {}, "net": {"theta": theta}}, 2)
+    state = method.init(jax.random.key(0), {"tables": {}, "net": {"theta": theta}}, data)
     _, thetas = jax.lax.scan(epoch, state, jax.random.split(key, num_epochs))
     return jnp.concatenate([theta[None], thetas])
 

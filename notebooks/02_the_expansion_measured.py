@@ -95,9 +95,9 @@ def trained():
   def train(loss):
     method = METHODS["joint"](loss=loss, inner=optax.adam, sparse=False)
     epoch = lambda state, key: (method.epoch(key, state, data, Hparams(0.01, 0.0, 0.0))[0], None)
-    return jax.lax.scan(epoch, method.init(jax.random.key(0), START, 4), jax.random.split(KEY, 8))[
-      0
-    ].params
+    return jax.lax.scan(
+      epoch, method.init(jax.random.key(0), START, data), jax.random.split(KEY, 8)
+    )[0].params
 
   return {name: train(loss) for name, loss in LOSSES.items()}
 

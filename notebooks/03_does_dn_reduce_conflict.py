@@ -17,6 +17,7 @@
 
 # %%
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -88,7 +89,7 @@ def train(name):
     key, which = run
     init_key, epochs_key, state_key = jax.random.split(key, 3)
     data = tree.take(DATA[0], which)
-    state = method.init(state_key, GOAL.init(init_key, minibatch(data, 0)), D)
+    state = method.init(state_key, GOAL.init(init_key, minibatch(data, 0)), data)
 
     def epoch(state, key):
       shuffle_key, method_key = jax.random.split(key)
@@ -106,7 +107,7 @@ def measure(served):
   """Of what `train` gives: scalars, each [run, epoch]. Gradients are at the mean over domains."""
 
   def at(served, valid, batches, key):
-    scores = score(lambda domain: tree.take(served, domain), valid, GOAL.predict)
+    scores = score(lambda domain: partial(GOAL.predict, tree.take(served, domain)), valid)
     params = jax.tree.map(lambda x: x.mean(0), served)
     products = gram(domain_gradients(GOAL.loss, params, key, batches))
     common = products.mean()

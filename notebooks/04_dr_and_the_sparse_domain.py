@@ -14,6 +14,7 @@
 
 # %%
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -112,7 +113,7 @@ def regularized(name):
     gamma, seed = run
     init_key, key, state_key = jax.random.split(KEYS[seed], 3)
     data = tree.take(TRAIN, seed)
-    state = method.init(state_key, GOAL.init(init_key, minibatch(data, 0)), D)
+    state = method.init(state_key, GOAL.init(init_key, minibatch(data, 0)), data)
     return epochs(method, state, data, Hparams(0.003, 1.0, gamma), key, lambda s: s.shared.params)
 
   return jax.jit(lambda: jax.lax.map(one, RUNS))()
@@ -127,7 +128,12 @@ def finetuned(starts):
     start, data = tree.take(starts, seed), tree.take(TRAIN, seed)
     hparams = Hparams(0.003 * rate, 1.0, 1.0)
     return epochs(
-      method, method.init(jax.random.key(0), start, D), data, hparams, KEYS[seed], lambda s: start
+      method,
+      method.init(jax.random.key(0), start, data),
+      data,
+      hparams,
+      KEYS[seed],
+      lambda s: start,
     )
 
   return jax.jit(lambda: jax.lax.map(one, RUNS))()
@@ -142,8 +148,8 @@ def measure(served, shared):
 
     def at(now):
       served, shared = now
-      serve = lambda domain: tree.take(served, domain)
-      auc = lambda data: domain_auc(score(serve, data, GOAL.predict), data)
+      predictor = lambda domain: partial(GOAL.predict, tree.take(served, domain))
+      auc = lambda data: domain_auc(score(predictor, data), data)
       far = lambda own: jnp.sqrt(tree.dot(tree.sub(own, shared), tree.sub(own, shared)))
       size = jnp.sqrt(tree.dot(shared, shared))
       splits = (tree.take(data, seed) for data in (TRAIN, VALID, TEST))
@@ -276,7 +282,7 @@ def visited():
       end, _, _ = descend(
         descent_key, theta, tx.init(theta), train, order, loss=GOAL.loss, tx=tx, length=length
       )
-      return domain_auc(score(lambda domain: end, test, GOAL.predict), test)[target]
+      return domain_auc(score(lambda domain: partial(GOAL.predict, end), test), test)[target]
 
     return jax.lax.map(draw, jax.random.split(jax.random.key(1), 4)).mean()
 

@@ -21,6 +21,7 @@ from IPython.display import Image, display
 from mamdr_jax import configure, experiment, methods, report, study, tree
 from mamdr_jax.core import Method, Params, Tree
 from mamdr_jax.descent import descend, full_pass
+from mamdr_jax.view import view
 
 FOLDER = Path(tempfile.mkdtemp())
 quiet = contextlib.redirect_stderr(io.StringIO())  # progress goes there; it would fill these pages
@@ -129,7 +130,7 @@ class RunningMean(NamedTuple):
 def running_mean(*, loss, inner) -> Method:
   """Alternate training, of which a mean over epochs is served; β is the weight of the newest."""
 
-  def init(key, params, num_domains):
+  def init(key, params, train):
     return RunningMean(params, tree.copy(params), inner(0.0).init(params))
 
   def epoch(key, state, data, hparams):
@@ -142,7 +143,9 @@ def running_mean(*, loss, inner) -> Method:
     info = {"loss": mean_loss, "passes": jnp.float32(order.size)}
     return RunningMean(params, mean, opt_state), info
 
-  return Method(init, epoch, lambda state, domain: state.mean, rates=("alpha", "beta"))
+  return Method(
+    init, epoch, lambda state, domain, rows=None: view(state.mean, rows), rates=("alpha", "beta")
+  )
 
 
 methods.METHODS["running_mean"] = running_mean

@@ -17,10 +17,10 @@ import optax
 from mamdr_jax import experiment, tree
 from mamdr_jax.data import SPLITS, pack
 from mamdr_jax.descent import descend, visit
-from mamdr_jax.evaluate import score
+from mamdr_jax.evaluate import measure
 from mamdr_jax.markdown import table
 from mamdr_jax.methods.domain_negotiation import NegotiationState
-from mamdr_jax.metrics import domain_auc
+from mamdr_jax.view import view
 
 BATCH_SIZE, EPOCHS = 1024, 8
 OPTIMIZERS = {
@@ -33,17 +33,21 @@ BRANCHES = {"tables and net": ("tables", "net"), "net": ("net",), "tables": ("ta
 
 
 def main(workdir: str) -> None:
-  (dataset, objective, _), state = experiment.load(workdir, trust=True)
+  (dataset, objective, method), state = experiment.load(workdir, trust=True)
   if not isinstance(state, NegotiationState):
     raise ValueError(f"{workdir} holds another method than DN, whose state is expected")
   train, *others = (pack(dataset, split, BATCH_SIZE) for split in SPLITS)
   params, domains = state.params, jnp.arange(len(dataset.domains))
 
+  def with_delta(deltas, domain, rows=None):
+    return view(tree.add(params, tree.take(deltas, domain)), rows)
+
+  served = method._replace(params=with_delta)
+
   @jax.jit
   def measured(deltas):
     """AUC of every domain with its delta, of validation and of test: [2, D]."""
-    serve = lambda d: objective.settle(tree.add(params, tree.take(deltas, d)), train, d)
-    return jnp.stack([domain_auc(score(serve, s, objective.predict), s) for s in others])
+    return jnp.stack([measure(objective, served, deltas, train, s)["auc"] for s in others])
 
   start = np.asarray(measured({}))
   rows = [["none", "", *map(float, start.mean(1)), ""]]

@@ -44,7 +44,7 @@ def trained(name, params, data, objective=handmade.loss, **options):
   data = handmade.tagged(data)
   loss, seen = handmade.recorded(objective)
   method = METHODS[name](loss=loss, **({"inner": optax.sgd} | options))
-  epoch, state = jax.jit(method.epoch), method.init(jax.random.key(0), params, data.start.size)
+  epoch, state = jax.jit(method.epoch), method.init(jax.random.key(0), params, data)
   for key in jax.random.split(jax.random.key(5), NUM_EPOCHS):
     already = len(seen)
     state, info = epoch(key, state, data, handmade.rates(ALPHA, BETA, GAMMA))

@@ -18,13 +18,13 @@ RATE = 0.1
 def compiled(name, **options):
   """A method with plain gradient descent inside, its functions jitted."""
   method = METHODS[name](loss=handmade.loss, inner=optax.sgd, **options)
-  return method._replace(init=jax.jit(method.init, static_argnums=2), epoch=jax.jit(method.epoch))
+  return method._replace(init=jax.jit(method.init), epoch=jax.jit(method.epoch))
 
 
 def trained(name, params, data, key=KEY, hparams=None, **options):
   """The state of a method after one epoch."""
   method = compiled(name, **options)
-  state = method.init(INIT, params, data.start.size)
+  state = method.init(INIT, params, data)
   return method.epoch(key, state, data, hparams or handmade.rates())[0]
 
 

@@ -12,6 +12,8 @@ import optax
 
 from mamdr_jax.core import Batch, DomainBatches, Hparams
 from mamdr_jax.data.dataset import Dataset, pack
+from mamdr_jax.own import places
+from mamdr_jax.view import view
 
 SIZES = (5, 8, 13, 21)  # rows of each domain
 BATCH_SIZE = 8
@@ -99,6 +101,13 @@ def loss(params, key, batch: Batch):
 
 def double(params):
   return jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), params)
+
+
+def of_domain(kept, own, domain):
+  """All rows that a domain has in what is kept for every domain; 0 where it has none."""
+  rows = {"user": jnp.arange(NUM_ROWS), "item": jnp.arange(NUM_ROWS), "domain": jnp.arange(4)}
+  rows = {field: rows[field] for field in kept.get("tables", {})}
+  return view(kept, places(own, domain, rows), domain)
 
 
 # The same in NumPy

@@ -81,16 +81,16 @@ def test_what_memory_cannot_hold_is_refused_before_it_is_made(changes, said, tmp
 def test_the_estimate_of_packed_data_is_what_they_take():
   dataset = experiment.read_data(tiny())
   packed = [data.pack(dataset, split, 16) for split in data.SPLITS]
-  rows = [part._replace(frozen={}, start=(), count=()) for part in packed]
+  rows = [part._replace(frozen={}, start=(), count=(), own={}) for part in packed]
   leaves = [part._replace(batch=part.batch._replace(domain=())) for part in rows]
   assert check.data_fit(dataset, 16) == tree.num_bytes((leaves, dataset.frozen))
 
 
-def test_specific_parameters_that_the_model_lacks_are_refused(params):
+def test_specific_parameters_that_the_model_lacks_are_refused(params, train):
   method = METHODS["mamdr"](loss=None, inner=optax.sgd, k=1, specific=("net",))
   for without in ({"tables": params["tables"]}, {"tables": params["tables"], "net": {}}):
     with pytest.raises(ValueError, match=r"nothing would have a delta; .* parameters in 'tables'"):
-      method.init(jax.random.key(0), without, 4)
+      method.init(jax.random.key(0), without, train)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def made(request, mlp, mlp_params, train):
     return mlp.loss(params, key, batch)
 
   method = construct(request.param, loss)
-  begin = method.init(jax.random.key(0), mlp_params, train.start.size)
+  begin = method.init(jax.random.key(0), mlp_params, train)
   epoch = jax.jit(method.epoch)
   end, info = epoch(jax.random.key(1), begin, train, handmade.rates(0.01))
   return SimpleNamespace(**locals())
@@ -108,7 +108,7 @@ def test_no_key_is_used_twice(name, mlp, mlp_params, train):
     name, options = VARIANTS[name]
     method = METHODS[name](loss=mlp.loss, inner=optax.sgd, **options)
   with jax.debug_key_reuse(True):
-    state = method.init(jax.random.key(0), mlp_params, train.start.size)
+    state = method.init(jax.random.key(0), mlp_params, train)
     jax.jit(method.epoch).lower(jax.random.key(1), state, train, handmade.rates(0.01))
 
 
@@ -131,16 +131,18 @@ def test_vmapped_runs_equal_separate_runs(made):
     handmade.assert_trees_close(of_run(together), alone, rtol=1e-4, atol=1e-5)
 
 
-def test_domain_counts_that_leave_no_helper_are_refused(params):
+def test_domain_counts_that_leave_no_helper_are_refused(params, train):
   with pytest.raises(ValueError, match="k=3 helpers need more than 3 domains"):
-    METHODS["mamdr"](loss=handmade.loss, inner=optax.sgd, k=3).init(jax.random.key(0), params, 3)
+    METHODS["mamdr"](loss=handmade.loss, inner=optax.sgd, k=3).init(
+      jax.random.key(0), params, handmade.batches(handmade.SIZES[:3])
+    )
   with pytest.raises(ValueError, match="k=0 leaves no helper"):
     METHODS["mamdr"](loss=handmade.loss, inner=optax.sgd, k=0)
-  with pytest.raises(ValueError, match="choose one or both of 'tables', 'net'"):
+  with pytest.raises(ValueError, match="choose 'tables', 'net', or branches"):
     METHODS["mamdr"](loss=handmade.loss, inner=optax.sgd, specific=("nets",))
   with pytest.raises(ValueError, match="num_test=4 of 4 domains leaves none to train on"):
     METHODS["mldg"](loss=handmade.loss, inner=optax.sgd, num_test=4).init(
-      jax.random.key(0), params, 4
+      jax.random.key(0), params, train
     )
 
 

@@ -73,13 +73,13 @@ def test_an_outer_step_of_dr_moves_only_rows_that_its_visits_read(outer, params)
   ids = np.arange(12, dtype=np.int32)
   data = handmade.batches((4, 4, 4), ids={"user": ids, "item": ids})
   made = METHODS["domain_regularization"](
-    loss=handmade.loss, inner=optax.sgd, outer=outer, k=1, visit_steps=3
+    loss=handmade.loss, inner=optax.sgd, outer=outer, k=1, visit_steps=3, all_rows=True
   )
-  state = made.init(KEYS[1], params, 3)
+  state = made.init(KEYS[1], params, data)
   state = state._replace(outer=jax.tree.map(lambda x: x + 1, state.outer))
   after, _ = jax.jit(made.epoch)(KEYS[0], state, data, handmade.rates())
   for target in range(3):
-    own = lambda state, t=target: jax.tree.map(lambda x: x[t], state.specific["tables"])
+    own = lambda state, t=target: handmade.of_domain(state.specific, state.own, t)["tables"]
     moved = moved_rows(own(state), own(after))
     assert target in moved["domain"] and len(moved["domain"]) == 2
     assert set(moved["user"]) == {u for u in ids if u // 4 in moved["domain"]} == set(moved["item"])

@@ -80,7 +80,7 @@ def one_minibatch_each(sizes=(5, 8, 7, 6)):
 def test_dn_gradient_is_what_domain_negotiation_does(params):
   data = one_minibatch_each()
   dn = METHODS["domain_negotiation"](loss=handmade.loss, inner=optax.sgd)
-  state = dn.init(jax.random.key(0), params, 4)
+  state = dn.init(jax.random.key(0), params, data)
   moved, _ = jax.jit(dn.epoch)(KEY, state, data, handmade.rates(ALPHA, beta=1.0))
   order = full_pass(jax.random.split(KEY)[0], data)
   passed = jax.jit(theory.dn_gradient, static_argnums=0)(
@@ -95,7 +95,7 @@ def test_dr_gradient_is_what_domain_regularization_does(params):
   dr = METHODS["domain_regularization"](
     loss=handmade.loss, inner=optax.sgd, k=1, specific=("net",), specific_scale=0.3
   )
-  state = dr.init(jax.random.key(0), params, 2)
+  state = dr.init(jax.random.key(0), params, data)
   moved, _ = jax.jit(dr.epoch)(KEY, state, data, handmade.rates(ALPHA, gamma=1.0))
   for pair in ((0, 1), (1, 0)):
     passed = jax.jit(theory.dr_gradient, static_argnums=0)(

@@ -137,7 +137,7 @@ def test_reptile_and_rounds_of_domain_negotiation(params, train, name, case):
 def test_weighted_loss_of_a_model_without_a_table_of_domains(train):
   params = jax.eval_shape(partial(handmade.init, num_domains=0), KEY)
   method = METHODS["weighted_loss"](loss=handmade.loss, inner=optax.adam)
-  state = jax.eval_shape(lambda params: method.init(jax.random.key(0), params, 4), params)
+  state = jax.eval_shape(lambda params: method.init(jax.random.key(0), params, train), params)
   assert state.params["tables"]["domain"]["log_variance"].shape == (4,)
   moved, _ = jax.eval_shape(method.epoch, KEY, state, train, handmade.rates())
   assert moved == state
@@ -151,7 +151,7 @@ def test_the_l2_of_a_config_pulls_on_no_log_variance():
   def moved(l2):
     dataset, goal, method = experiment.build(tiny("weighted_loss", l2=l2, **changes))
     train = pack(dataset, "train", 64)
-    state = method.init(KEY, jax.jit(goal.init)(KEY, minibatch(train, 0)), 1)
+    state = method.init(KEY, jax.jit(goal.init)(KEY, minibatch(train, 0)), train)
     return jax.jit(method.epoch)(KEY, state, train, handmade.rates(0.1))[0].params
 
   own, plain = moved(0.5), moved(0.0)

@@ -17,7 +17,6 @@ import numpy as np
 import optax
 import pytest
 
-from mamdr_jax import tree
 from mamdr_jax.configure import lookup
 from mamdr_jax.descent import minibatch
 from mamdr_jax.methods import METHODS
@@ -88,12 +87,10 @@ def trained(train):
     options = accepted(OF_METHODS, inspect.signature(constructor).parameters)
     made = constructor(loss=goal.loss, **options)
     if made.base is None:
-      begin = jax.jit(lambda: made.init(jax.random.key(0), params, num_domains))()
+      begin = jax.jit(lambda: made.init(jax.random.key(0), params, train))()
     else:  # as `fit` has it: every domain starts from what the base serves it
       base = train_once(model, method.removesuffix("+finetune"))
-      alone = jax.jit(lambda params: tree.take(made.init(jax.random.key(0), params, 1), 0))
-      states = [alone(params) for params in base.served]
-      begin = jax.tree.map(lambda *leaves: np.stack(leaves), *states)
+      begin = jax.jit(lambda: made.init(jax.random.key(0), base.end, train))()
     end, info = jax.jit(made.epoch)(jax.random.key(1), begin, train, rates)
     serve = jax.jit(made.params)
     served = [serve(end, jnp.int32(d)) for d in range(num_domains)]

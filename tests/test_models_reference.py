@@ -199,10 +199,10 @@ def test_star_serves_by_the_stored_moments_of_the_domain(cases, data):
     "count": np.array([len(x) for x in seen]),
   }
   assert stored["count"].tolist() == list(handmade.SIZES)
-  settle = jax.jit(c.made.settle)
+  moments_of = jax.jit(lambda d: c.made.moments(lambda batch: (c.params, batch), data, d))
   params = c.params
   for d in range(4):
-    params = settle(params, data, d)
+    params = c.made.keep_moments(params, d, moments_of(d))
   for name, wanted in stored.items():
     np.testing.assert_allclose(
       params["tables"]["domain"]["norm"][name], wanted, rtol=1e-5, atol=1e-6
@@ -219,9 +219,9 @@ def test_star_serves_by_the_stored_moments_of_the_domain(cases, data):
 
 
 @pytest.mark.parametrize("name", ["mlp", "star"])
-def test_a_model_that_does_not_normalise_has_nothing_to_settle(name, data):
+def test_a_model_that_does_not_normalise_needs_no_moments(name):
   c = case(name, data, **({"normalize": False} if name == "star" else {}))
-  assert c.made.settle(c.params, data, 0) is c.params
+  assert c.made.moments is None
 
 
 def test_initial_kernels_do_not_count_domains_or_experts_as_fan():

@@ -43,7 +43,7 @@ def test_evaluation_is_in_full_precision_whatever_the_caller_has(name, train, va
   goal = objective(MODELS[name](handmade.VOCAB, embedding_size=4))
   params = jax.eval_shape(goal.init, KEY, minibatch(train, 0))
   method = METHODS["mamdr"](loss=goal.loss, inner=optax.sgd)
-  state = jax.eval_shape(lambda params: method.init(KEY, params, 4), params)
+  state = jax.eval_shape(lambda params: method.init(KEY, params, train), params)
   assert are_exact(products(lambda state: measure(goal, method, state, train, valid), state))
 
 
@@ -82,7 +82,7 @@ def test_training_has_the_precision_of_the_caller_and_its_validation_full(
   mlp, mlp_params, train, valid
 ):
   method = METHODS["alternate"](loss=mlp.loss, inner=optax.sgd)
-  state, rates = method.init(KEY, mlp_params, 4), handmade.rates()
+  state, rates = method.init(KEY, mlp_params, train), handmade.rates()
   epoch = lambda key, state: method.epoch(key, state, train, rates)
   assert not any("HIGH" in line for line in products(epoch, KEY, state))
   setup = Setup(mlp, method, patience=1)

@@ -10,6 +10,7 @@ from functools import partial
 
 import handmade
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -33,8 +34,11 @@ def negotiate(theta, velocity, data, record, outer, momentum):
   return outer(theta, end), velocity
 
 
-def regularize(deltas, velocity, shared, data, record, outers, *, k, bound, itself, momentum):
-  """Alg. 2 for every target domain, its helpers in the order of the record."""
+def regularize(deltas, velocity, shared, data, record, outers, own, *, k, bound, itself, momentum):
+  """Alg. 2 for every target domain, its helpers in the order of the record.
+
+  `own` is 1 where a domain has a delta and 0 where it has none: there it forgets, visit by visit.
+  """
   deltas, helpers = list(deltas), defaultdict(list)
   for _ in range((k + itself) * len(deltas)):
     j, on_helper = record.visit(bound)
@@ -43,7 +47,7 @@ def regularize(deltas, velocity, shared, data, record, outers, *, k, bound, itse
     start = deltas[i]
     middle, after = descend(start, velocity, data, on_helper, momentum, shared)
     end, after = descend(middle, after, data, on_target, momentum, shared)
-    deltas[i] = outers[i](start, end)
+    deltas[i] = {n: own[i][n] * x for n, x in outers[i](start, end).items()}
     velocity = after if momentum else None
   for i in range(len(deltas)):
     others, rest = helpers[i][:k], helpers[i][k:]
@@ -86,7 +90,8 @@ def test_domain_negotiation(params, train, outside, momentum, carry):
 
 
 CASES = {
-  "paper": {},
+  "paper": {"all_rows": True},
+  "rows of its own": {},
   "few steps, helping itself, adagrad outside": {
     "k": 1,
     "visit_steps": 2,
@@ -112,13 +117,17 @@ def test_domain_regularization_and_mamdr(params, train, name, case):
   shared, velocity = handmade.flat(params), None
   delta = handmade.flat({b: params[b] for b in options.get("specific", ("tables", "net"))})
   deltas = [{n: np.zeros_like(value) for n, value in delta.items()} for _ in handmade.SIZES]
+  there = jax.tree.map(jnp.ones_like, state.specific)
+  own = [handmade.flat(handmade.of_domain(there, state.own, i)) for i in range(4)]
+  every = all(x.all() for x in own[0].values())
+  assert every == (options.get("all_rows", False) or "specific" in options)
   for _ in range(NUM_EPOCHS):  # Alg. 3
     if name == "mamdr":
       shared, _ = negotiate(shared, None, train, record, dn_outer, 0.0)
     else:
       shared, _ = descend(shared, None, train, record.full_pass())
     deltas, velocity = regularize(
-      deltas, velocity, shared, train, record, outers,
+      deltas, velocity, shared, train, record, outers, own,
       k=options["k"],
       bound=options.get("visit_steps"),
       itself=options.get("help_self", False),
@@ -127,5 +136,5 @@ def test_domain_regularization_and_mamdr(params, train, name, case):
   for i, delta in enumerate(deltas):
     served = {n: shared[n] + delta.get(n, 0.0) for n in shared}
     assert_is(method.params(state, i), served)
-    assert_is(jax.tree.map(lambda x, i=i: x[i], state.specific), delta)
+    assert_is(handmade.of_domain(state.specific, state.own, i), delta)
   assert not record.rest

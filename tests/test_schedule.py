@@ -1,5 +1,7 @@
 """Which minibatches are visited in which order, and which rows a minibatch is dealt."""
 
+from functools import partial
+
 import handmade
 import jax
 import jax.numpy as jnp
@@ -48,11 +50,27 @@ def test_rounds_visit_every_domain_and_repeat_no_minibatch_too_early(train, size
   assert len(seen) == 6  # all ordered pairs of three minibatches
 
 
+def taken_of(data, bound, key, domain):
+  order, length = visit(key, data, domain, bound)
+  return order(jnp.arange(7)), length
+
+
+@pytest.mark.parametrize("bound", [1, 2, None])
+def test_a_visit_draws_every_minibatch_of_its_domain_equally_often(train, bound):
+  """And each of them equally often as the first."""
+  keys = jax.random.split(jax.random.key(1), 3000)
+  order, length = jax.jit(jax.vmap(partial(taken_of, train, bound), (0, None)))(keys, 3)
+  first = np.asarray(train.start[3])
+  for taken in (order[:, 0], order[:, : int(length[0])]):
+    counts = np.bincount(np.ravel(taken) - first, minlength=3)
+    assert counts.size == 3
+    expected = counts.sum() / 3  # five standard deviations
+    assert np.abs(counts - expected).max() < 5 * np.sqrt(expected)
+
+
 @pytest.mark.parametrize("bound", [None, 1, 2, 100])
 def test_visit_gives_distinct_minibatches_of_its_domain(train, bound):
-  many = jax.jit(
-    jax.vmap(jax.vmap(lambda key, d: visit(key, train, d, bound), (None, 0)), (0, None))
-  )
+  many = jax.jit(jax.vmap(jax.vmap(partial(taken_of, train, bound), (None, 0)), (0, None)))
   orders, lengths = map(np.asarray, many(KEYS, jnp.arange(4)))
   counts = np.array([1, 1, 2, 3])
   np.testing.assert_array_equal(lengths, np.tile(np.minimum(counts, bound or 7), (len(KEYS), 1)))
@@ -71,10 +89,10 @@ def test_visit_gives_distinct_minibatches_of_its_domain(train, bound):
 
 @pytest.mark.parametrize(("length_a", "length_b"), [(0, 2), (1, 3), (3, 2), (4, 0), (4, 3)])
 def test_follow_concatenates(length_a, length_b):
-  a, b = np.array([5, 6, 7, 8]), np.array([1, 2, 3])
-  order, length = jax.jit(follow)((a, length_a), (b, length_b))
-  np.testing.assert_array_equal(order[:length], np.append(a[:length_a], b[:length_b]))
-  assert order.shape == (7,)
+  order, length = follow((lambda s: 5 + s, length_a), (lambda s: 1 + s, length_b))
+  joined = np.asarray(order(jnp.arange(length)))
+  np.testing.assert_array_equal(joined[:length_a], 5 + np.arange(length_a))
+  np.testing.assert_array_equal(joined[length_a:], 1 + np.arange(length_b))
 
 
 def numbered(data):

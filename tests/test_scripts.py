@@ -223,3 +223,13 @@ def test_timing_draws_full_minibatches_contiguous_by_domain():
   assert data.batch.domain.tolist() == [0, 0, 1, 1, 2, 2]
   assert data.start.tolist() == [0, 2, 4] and data.count.tolist() == [2, 2, 2]
   assert (data.batch.weight == 1).all() and data.batch.ids["user"].max() < 5
+
+
+def test_domains_times_a_pass_of_every_case_and_leaves_table_and_picture(tables, tmp_path):
+  module = importlib.import_module("benchmarks.domains")
+  some = {case: module.CASES[case] for case in ("MAMDR on tables, whole", "finetune", "MLDG")}
+  sizes = {"DOMAINS": (3, 5), "BATCH": 4, "SIZE": 2, "HIDDEN": (2,), "DOMAINS_PER_STEP": 2}
+  (rows,) = tables("benchmarks.domains", str(tmp_path), CASES=some, **sizes)
+  assert [row[0] for row in rows[1:]] == [*some, "evaluation"]
+  assert numbers(rows, "last / first").min() > 0
+  assert (tmp_path / "domains.png").stat().st_size > 1000

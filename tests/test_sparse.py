@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from compiled_once import trained, walk
+from compiled_once import compiled, trained, walk
 
 CASES = {
   "alternate": ("alternate", {}),
@@ -35,7 +35,10 @@ def test_views_change_no_bit_of_plain_gradient_descent(params, train, case):
 def test_views_change_no_more_than_rounding(params, train, name, options):
   sparse = trained(name, params, train, sparse=True, **options)
   dense = trained(name, params, train, sparse=False, **options)
-  handmade.assert_trees_close(sparse, dense, rtol=1e-5, atol=1e-6)
+  serve = compiled(name, **options).params
+  for domain in range(4):
+    both = (serve(state, domain) for state in (sparse, dense))
+    handmade.assert_trees_close(*both, rtol=1e-5, atol=1e-6)
 
 
 def test_adagrad_is_the_same_sparse_and_dense(params, train):

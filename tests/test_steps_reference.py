@@ -46,7 +46,7 @@ def test_conflicts_of_gradients_by_hand(gradients, order, projected):
 def stepped(name, params, data, minibatches=1, **options):
   """A method after an epoch, its info, and of each step the key and the minibatches [n, D]."""
   method = METHODS[name](loss=handmade.loss, inner=optax.sgd, **options)
-  state = method.init(jax.random.key(0), params, data.start.size)
+  state = method.init(jax.random.key(0), params, data)
   state, info = jax.jit(method.epoch)(KEY, state, data, handmade.rates(ALPHA, BETA))
   order_key, descent_key = jax.random.split(KEY)
   num = num_rounds(data, minibatches)

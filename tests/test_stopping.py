@@ -46,7 +46,9 @@ def test_a_run_stops_when_its_patience_is_over_and_keeps_its_best_state(train, l
     return {"epochs": number, "quality": curve[number - 1]}, {}
 
   method = Method(
-    init=lambda key, params, num_domains: params, epoch=epoch, params=lambda state, domain: state
+    init=lambda key, params, train: params,
+    epoch=epoch,
+    params=lambda state, domain, rows=None: state,
   )
   noise = jax.random.normal(jax.random.key(0), train.batch.label.shape)
   valid = train._replace(batch=train.batch._replace(dense={"noise": noise}))
@@ -106,12 +108,14 @@ APART = {
 def test_domains_trained_apart_stop_apart(case, lanes):
   after, last, best, epochs = APART[case]
   curves = [CURVES[name] for name in DOMAINS]
-  base = Method(lambda key, params, num_domains: params, along([BASE]), lambda state, domain: state)
+  base = Method(
+    lambda key, params, train: params, along([BASE]), lambda state, domain, rows=None: state
+  )
   method = Method(
-    lambda key, params, num_domains: tree.tile(params, num_domains),
+    lambda key, params, train: tree.tile(params, train.start.size),
     along(curves, 2 * after),
-    tree.take,
-    apart=True,
+    lambda state, domain, rows=None: tree.take(state, domain),
+    choose=tree.where,
     base=base if after else None,
   )
   data = handmade.batches((60,) * 4)
@@ -134,7 +138,7 @@ def test_runs_that_are_tuned_side_by_side_are_numbered_each_by_itself(train):
   """Bases of one run and of three epochs: the epochs that follow count on from each."""
   bases = {0.0: [0.5, 0.4, 0.3, 0.2, 0.1], 1.0: [0.1, 0.2, 0.5, 0.4, 0.3]}
   base = Method(
-    init=lambda key, params, num_domains: params | {"curve": jnp.float32(0)},
+    init=lambda key, params, train: params | {"curve": jnp.float32(0)},
     epoch=lambda key, state, data, hparams: (
       state
       | {
@@ -143,12 +147,12 @@ def test_runs_that_are_tuned_side_by_side_are_numbered_each_by_itself(train):
       },
       {},
     ),
-    params=lambda state, domain: state,
+    params=lambda state, domain, rows=None: state,
   )
   method = Method(
-    lambda key, params, num_domains: tree.tile(params, num_domains),
+    lambda key, params, train: tree.tile(params, train.start.size),
     lambda key, state, data, hparams: (state | {"epochs": state["epochs"] + 1}, {}),
-    tree.take, apart=True, base=base,
+    lambda state, domain, rows=None: tree.take(state, domain), choose=tree.where, base=base,
   )  # fmt: skip
   noise = jax.random.normal(jax.random.key(0), train.batch.label.shape)
   data = train._replace(batch=train.batch._replace(dense={"noise": noise}))

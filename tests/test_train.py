@@ -1,5 +1,7 @@
 """`fit`: sweeps, tuning, rows that are dealt anew, and data on which MAMDR has to win."""
 
+from functools import partial
+
 import handmade
 import jax
 import numpy as np
@@ -74,16 +76,18 @@ def test_gamma_does_not_reach_the_shared_parameters(swept):
     assert np.all(delta[3] == 0) and np.any(delta[1] != 0)
 
 
-def test_the_best_state_scores_its_auc_and_more_than_the_start(valid, swept):
+def test_the_best_state_scores_its_auc_and_more_than_the_start(train, valid, swept):
   runs, _ = swept
   measure = jax.jit(
-    lambda state: summary(score(lambda d: mamdr().params(state, d), valid, handmade.predict), valid)
+    lambda state: summary(
+      score(lambda d: partial(handmade.predict, mamdr().params(state, d)), valid), valid
+    )
   )
   for r in range(len(ALPHA)):
     auc = measure(pick(runs.best, r))["mean_auc"]
     np.testing.assert_allclose(auc, runs.best_auc[r], rtol=1e-6)
   begin = handmade.init(jax.random.fold_in(keys()[1], 0))
-  assert measure(mamdr().init(keys()[0], begin, 4))["mean_auc"] < runs.best_auc[1]
+  assert measure(mamdr().init(keys()[0], begin, train))["mean_auc"] < runs.best_auc[1]
 
 
 @pytest.mark.parametrize("reshuffled", [True, False])
@@ -91,7 +95,7 @@ def test_rows_are_dealt_anew_every_epoch_if_asked(train, valid, reshuffled):
   def epoch(key, state, data, hparams):
     return state, {"label": data.batch.label, "weight": data.batch.weight}
 
-  method = Method(lambda key, params, num_domains: params, epoch, lambda state, domain: state)
+  method = Method(lambda key, params, train: params, epoch, lambda state, domain, rows=None: state)
   options = {"epochs": 3, "reshuffled": reshuffled}
   _, told = fit_all(method, keys()[:1], sweep([0.1]), train, valid, **options)
   told = [infos for _, infos in told]

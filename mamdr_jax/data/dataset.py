@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from mamdr_jax.core import Batch, DomainBatches
+from mamdr_jax.core import Batch, DomainBatches, Own
 from mamdr_jax.data.files import brief
 from mamdr_jax.data.minibatches import resolved
 
@@ -86,6 +86,13 @@ def pack(dataset: Dataset, split: str, batch_size: int | str, seed: int = 0) -> 
     start=jnp.asarray(start, jnp.int32),
     count=jnp.asarray(count, jnp.int32),
     frozen={field: jnp.asarray(table) for field, table in dataset.frozen.items()},
+    own={}
+    if split != "train"
+    else own_rows(
+      dataset.domain[rows],
+      {field: x[rows] for field, x in dataset.ids.items() if field not in dataset.frozen},
+      len(dataset.domains),
+    ),
   )
 
 
@@ -95,6 +102,18 @@ def unmeasured(dataset: Dataset, split: str) -> np.ndarray:
   cell = dataset.domain[rows].astype(np.int64) * 2 + dataset.label[rows]
   cells = np.bincount(cell, minlength=2 * len(dataset.domains)).reshape(-1, 2)
   return cells.min(axis=1) == 0
+
+
+def own_rows(domain: np.ndarray, ids: Mapping[str, np.ndarray], num_domains: int) -> dict[str, Own]:
+  """Which rows of tables the domains have, of rows of data with `domain: [n]` and `ids: [n]`."""
+  own = {}
+  for field, column in ids.items():
+    num_ids = int(column.max()) + 1
+    of, distinct = np.divmod(np.unique(domain.astype(np.int64) * num_ids + column), num_ids)
+    first = np.searchsorted(of, np.arange(num_domains + 1))
+    own[field] = Own(jnp.asarray(distinct, jnp.int32), jnp.asarray(first, jnp.int32))
+  every = jnp.arange(num_domains + 1, dtype=jnp.int32)
+  return own | {"domain": Own(every[:-1], every)}
 
 
 def standardized(dataset: Dataset) -> Dataset:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from mamdr_jax.core import Loss, Method, Optimizer, Params, Tree
 from mamdr_jax.descent import descend, full_pass
+from mamdr_jax.view import one_for_all
 
 
 class AlternateState(NamedTuple):
@@ -23,8 +24,8 @@ def alternate(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
     sparse: a step updates the table rows of its minibatch only; see `descend`.
   """
 
-  def init(key, params, num_domains):
-    del key, num_domains
+  def init(key, params, train):
+    del key, train
     return AlternateState(params, inner(0.0).init(params))
 
   def epoch(key, state, data, hparams):
@@ -36,8 +37,4 @@ def alternate(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
     )
     return AlternateState(params, opt_state), {"loss": mean_loss, "passes": jnp.float32(order.size)}
 
-  def params(state, domain):
-    del domain
-    return state.params
-
-  return Method(init, epoch, params)
+  return Method(init, epoch, one_for_all)

@@ -8,7 +8,7 @@ import optax
 
 from mamdr_jax.core import Array, DomainBatches, Key, Loss, Method, Optimizer, Params, Tree
 from mamdr_jax.descent import descend, full_pass, gather, pull, visits
-from mamdr_jax.view import merge, touched, view
+from mamdr_jax.view import merge, one_for_all, touched, view
 
 
 class NegotiationState(NamedTuple):
@@ -95,15 +95,15 @@ def domain_negotiation(
   >>> train = pack(synthetic.load(sizes=(120, 90)), "train", batch_size=32)
   >>> loss = lambda params, key, batch: (params["net"]["w"] - batch.label.mean()) ** 2
   >>> method = domain_negotiation(loss=loss, inner=optax.sgd)
-  >>> state = method.init(jax.random.key(0), {"net": {"w": jnp.ones(())}}, num_domains=2)
+  >>> state = method.init(jax.random.key(0), {"net": {"w": jnp.ones(())}}, train)
   >>> state, info = method.epoch(jax.random.key(1), state, train, Hparams(0.1, 0.5, 0.5))
   >>> int(info["passes"]), bool(method.params(state, 0)["net"]["w"] < 1)
   (5, True)
   """
   check_round(round_steps)
 
-  def init(key, params, num_domains):
-    del key, num_domains
+  def init(key, params, train):
+    del key, train
     return NegotiationState(params, inner(0.0).init(params), outer(0.0).init(params))
 
   def epoch(key, state, data, hparams):
@@ -126,8 +126,4 @@ def domain_negotiation(
     state, losses = jax.lax.scan(negotiate_round, state, (keys, order))
     return state, {"loss": losses.mean(), "passes": jnp.float32(order.size)}
 
-  def params(state, domain):
-    del domain
-    return state.params
-
-  return Method(init, epoch, params, rates=("alpha", "beta"))
+  return Method(init, epoch, one_for_all, rates=("alpha", "beta"))

@@ -25,8 +25,8 @@ def finetune(
     finetune_rate: α' / α, the rate of fine-tuning as a multiple of that before.
     sparse: a step updates the table rows of its minibatch only; see `descend`.
   """
-  tuned = separate(loss=loss, inner=lambda alpha: inner(finetune_rate * alpha), sparse=sparse)
-  return tuned._replace(base=base, rates=base.rates)
+  rate = lambda alpha: inner(finetune_rate * alpha)
+  return separate(loss=loss, inner=rate, base=base, sparse=sparse)._replace(rates=base.rates)
 
 
 def finetuned(constructor: Callable[..., Method]) -> Callable[..., Method]:

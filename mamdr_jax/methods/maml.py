@@ -8,7 +8,8 @@ import optax
 
 from mamdr_jax import tree
 from mamdr_jax.core import Loss, Method, Optimizer, Params, Tree
-from mamdr_jax.descent import descend_jointly, narrowed, num_rounds, rounds
+from mamdr_jax.descent import check_domains, descend_jointly, joint_steps, narrowed
+from mamdr_jax.view import one_for_all
 
 
 class MetaState(NamedTuple):
@@ -42,6 +43,7 @@ def maml(
   outer: Optimizer = optax.sgd,
   inner_steps: int = 1,
   first_order: bool = True,
+  domains_per_step: int | None = None,
   sparse: bool = True,
 ) -> Method:
   """Finn et al. 2017, Alg. 1, the meta-batch being all domains:
@@ -61,23 +63,28 @@ def maml(
     inner_steps: how many steps on the support.
     first_order: take ∇_θ as if θᵢ − θ were constant. Exact second order needs an `inner` that can
       be differentiated, like sgd.
-    sparse: a step updates the table rows of its 2D minibatches only.
+    domains_per_step: how many domains a step looks at, others in every step; by default all. Time
+      and memory of a step grow with it.
+    sparse: a step updates the table rows of its minibatches only.
 
   Raises:
-    ValueError: `inner_steps` is less than 1, or `inner` cannot be differentiated.
+    ValueError: `inner_steps` or `domains_per_step` is less than 1, or `inner` has no derivative.
   """
+  check_domains(domains_per_step)
   if inner_steps < 1:
     raise ValueError(f"inner_steps={inner_steps}; choose 1 or more")
   if not first_order:
     check_smooth(inner)
 
-  def init(key, params, num_domains):
-    del key, num_domains
+  def init(key, params, train):
+    del key, train
     return MetaState(params, outer(0.0).init(params))
 
   def epoch(key, state, data, hparams):
     order_key, descent_key = jax.random.split(key)
-    num_domains, tx = data.start.size, inner(hparams.alpha)
+    tx = inner(hparams.alpha)
+    order = joint_steps(order_key, data, 2, domains_per_step)
+    num_steps, _, num_domains = order.shape
 
     def adapted(params, key, pair):
       """The loss on the query after the steps on the support."""
@@ -98,17 +105,12 @@ def maml(
       value, grads = jax.value_and_grad(total)(params, key, pairs)
       return value / num_domains, grads
 
-    num_steps = num_rounds(data, 2)
-    order = rounds(order_key, data, 2 * num_steps).reshape(num_steps, 2 * num_domains)
     params, outer_state, mean_loss = descend_jointly(
-      descent_key, *state, data, order, gradient=gradient, tx=outer(hparams.beta), sparse=sparse
-    )
+      descent_key, *state, data, order.reshape(num_steps, -1),
+      gradient=gradient, tx=outer(hparams.beta), sparse=sparse,
+    )  # fmt: skip
     per_domain = (1 if first_order else 2) * inner_steps + 1
     info = {"loss": mean_loss, "passes": jnp.float32(num_steps * num_domains * per_domain)}
     return MetaState(params, outer_state), info
 
-  def params(state, domain):
-    del domain
-    return state.params
-
-  return Method(init, epoch, params, rates=("alpha", "beta"))
+  return Method(init, epoch, one_for_all, rates=("alpha", "beta"))

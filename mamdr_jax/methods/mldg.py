@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import optax
 
 from mamdr_jax.core import Loss, Method, Optimizer
-from mamdr_jax.descent import descend_jointly, narrowed, num_rounds, rounds
+from mamdr_jax.descent import check_domains, descend_jointly, joint_steps, narrowed
 from mamdr_jax.methods.maml import MetaState, check_smooth, virtual_step
+from mamdr_jax.view import one_for_all
 
 
 def mldg(
@@ -17,6 +18,7 @@ def mldg(
   num_test: int = 1,
   test_weight: float = 1.0,
   first_order: bool = True,
+  domains_per_step: int | None = None,
   sparse: bool = True,
 ) -> Method:
   """Li et al. 2018, Alg. 1, for a minibatch of every domain, and `num_test` domains as meta-test:
@@ -37,25 +39,31 @@ def mldg(
     test_weight: how much their loss counts.
     first_order: take ∇_θ as if the virtual step were a constant shift. Exact second order needs
       an `inner` that can be differentiated, like sgd.
-    sparse: a step updates the table rows of its D minibatches only.
+    domains_per_step: how many domains a step looks at, others in every step; by default all. Time
+      and memory of a step grow with it.
+    sparse: a step updates the table rows of its minibatches only.
 
   Raises:
     ValueError: no domain is left to train or to test on, or `inner` cannot be differentiated.
   """
+  check_domains(domains_per_step)
   if num_test < 1:
     raise ValueError(f"num_test={num_test}; choose 1 or more")
   if not first_order:
     check_smooth(inner)
 
-  def init(key, params, num_domains):
+  def init(key, params, train):
     del key
+    num_domains = min(train.start.size, domains_per_step or train.start.size)
     if num_test >= num_domains:
       raise ValueError(f"num_test={num_test} of {num_domains} domains leaves none to train on")
     return MetaState(params, outer(0.0).init(params))
 
   def epoch(key, state, data, hparams):
     order_key, descent_key = jax.random.split(key)
-    num_domains, tx = data.start.size, inner(hparams.alpha)
+    tx = inner(hparams.alpha)
+    order = joint_steps(order_key, data, 1, domains_per_step)[:, 0]
+    num_domains = order.shape[1]
     losses = jax.vmap(narrowed(loss, sparse), (None, 0, 0))
 
     def gradient(key, params, batches):
@@ -79,7 +87,6 @@ def mldg(
       grads, seen = jax.grad(objective, has_aux=True)(params)
       return seen, grads
 
-    order = rounds(order_key, data, num_rounds(data))
     params, outer_state, mean_loss = descend_jointly(
       descent_key, *state, data, order, gradient=gradient, tx=outer(hparams.beta), sparse=sparse
     )
@@ -87,8 +94,4 @@ def mldg(
     info = {"loss": mean_loss, "passes": jnp.float32(order.shape[0] * per_step)}
     return MetaState(params, outer_state), info
 
-  def params(state, domain):
-    del domain
-    return state.params
-
-  return Method(init, epoch, params, rates=("alpha", "beta"))
+  return Method(init, epoch, one_for_all, rates=("alpha", "beta"))

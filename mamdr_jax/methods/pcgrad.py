@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from mamdr_jax.core import Array, Key, Loss, Method, Optimizer, Params, Tree
-from mamdr_jax.descent import descend_jointly, narrowed, num_rounds, rounds
+from mamdr_jax.descent import check_domains, descend_jointly, joint_steps, narrowed
+from mamdr_jax.view import one_for_all
 
 
 class PcgradState(NamedTuple):
@@ -46,7 +47,9 @@ def project(gram: Array, order: Array) -> Array:
   return jax.vmap(one)(jnp.arange(gram.shape[0]), order)
 
 
-def pcgrad(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
+def pcgrad(
+  *, loss: Loss, inner: Optimizer, domains_per_step: int | None = None, sparse: bool = True
+) -> Method:
   """Yu et al. 2020, Alg. 1: a step takes a minibatch of every domain, and its gradients gᵢ;
 
     g ← gᵢ;  for j ≠ i in random order: if ⟨g, gⱼ⟩ < 0: g ← g − ⟨g, gⱼ⟩ / ‖gⱼ‖² gⱼ;  θ ← θ − α Σ g.
@@ -58,8 +61,14 @@ def pcgrad(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
   Args:
     loss: what to descend on.
     inner: α -> the optimizer that takes Σ g as its gradient; its state lives through all epochs.
-    sparse: a step updates the table rows of its D minibatches only.
+    domains_per_step: how many domains a step looks at, others in every step; by default all. Time
+      and memory of a step grow with it.
+    sparse: a step updates the table rows of its minibatches only.
+
+  Raises:
+    ValueError: `domains_per_step` is less than 1.
   """
+  check_domains(domains_per_step)
   value_and_grad = jax.vmap(jax.value_and_grad(narrowed(loss, sparse)), (None, 0, 0))
 
   def gradient(key, params, batches):
@@ -71,20 +80,16 @@ def pcgrad(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
     weight = project(gram, orders(order_key, num_domains)).sum(0)
     return values.mean(), jax.tree.map(lambda leaf: jnp.tensordot(weight, leaf, 1), grads)
 
-  def init(key, params, num_domains):
-    del key, num_domains
+  def init(key, params, train):
+    del key, train
     return PcgradState(params, inner(0.0).init(params))
 
   def epoch(key, state, data, hparams):
     order_key, descent_key = jax.random.split(key)
-    order = rounds(order_key, data, num_rounds(data))
+    order = joint_steps(order_key, data, 1, domains_per_step)[:, 0]
     params, opt_state, mean_loss = descend_jointly(
       descent_key, *state, data, order, gradient=gradient, tx=inner(hparams.alpha), sparse=sparse
     )
     return PcgradState(params, opt_state), {"loss": mean_loss, "passes": jnp.float32(order.size)}
 
-  def params(state, domain):
-    del domain
-    return state.params
-
-  return Method(init, epoch, params)
+  return Method(init, epoch, one_for_all)

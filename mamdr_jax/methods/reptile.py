@@ -6,6 +6,7 @@ import optax
 
 from mamdr_jax.core import Loss, Method, Optimizer
 from mamdr_jax.descent import visit, visits
+from mamdr_jax.excursion import excursion, spare
 from mamdr_jax.methods.domain_negotiation import check_round, domain_negotiation, negotiate
 
 
@@ -43,29 +44,44 @@ def reptile(
   other = domain_negotiation(loss=loss, inner=inner, outer=outer)
 
   def epoch(key, state, data, hparams):
-    order_key, descent_key = jax.random.split(key)
-    if round_steps is None:
-      domains_key, visits_key = jax.random.split(order_key)
-      domains = jax.random.permutation(domains_key, data.start.size)
-      visit_keys = jax.random.split(visits_key, domains.size)
-      orders, lengths = jax.vmap(lambda k, d: visit(k, data, d))(visit_keys, domains)
-    else:
-      orders = visits(order_key, data, round_steps).reshape(-1, round_steps)
-      lengths = jnp.full(orders.shape[:1], round_steps)
     tx, outer_tx = inner(hparams.alpha), outer(hparams.beta)
+    options = {"loss": loss, "tx": tx, "outer_tx": outer_tx, "carry": carry, "sparse": sparse}
+    order_key, descent_key = jax.random.split(key)
+    if round_steps is not None:
+      orders = visits(order_key, data, round_steps).reshape(-1, round_steps)
 
-    def turn(state, entry):
-      key, order, length = entry
-      state, mean_loss = negotiate(
-        key, state, data, order,
-        loss=loss, tx=tx, outer_tx=outer_tx, carry=carry, sparse=sparse, length=length,
-        viewed=sparse and round_steps is not None,  # whole passes touch most rows
-      )  # fmt: skip
-      return state, mean_loss * length
+      def turn(state, entry):
+        return negotiate(entry[0], state, data, entry[1], viewed=sparse, **options)
 
-    keys = jax.random.split(descent_key, lengths.size)
-    state, totals = jax.lax.scan(turn, state, (keys, orders, lengths))
-    num_steps = lengths.sum()
+      keys = jax.random.split(descent_key, orders.shape[0])
+      state, losses = jax.lax.scan(turn, state, (keys, orders))
+      return state, {"loss": losses.mean(), "passes": jnp.float32(orders.size)}
+
+    def whole_turn(carried, entry):
+      key, visit_key, domain = entry
+      order, length = visit(visit_key, data, domain)
+      if sparse:
+        room, state = carried
+        room, params, outer_state, mean_loss = excursion(
+          key, room, state.params, state.outer, data, order, length,
+          own=data.own, target=domain, **options,
+        )  # fmt: skip
+        carried = room, state._replace(params=params, outer=outer_state)
+      else:
+        carried, mean_loss = negotiate(key, carried, data, order, length=length, **options)
+      return carried, mean_loss * length
+
+    domains_key, visits_key = jax.random.split(order_key)
+    domains = jax.random.permutation(domains_key, data.start.size)
+    keys = jax.random.split(descent_key, domains.size), jax.random.split(visits_key, domains.size)
+    if sparse:
+      room = spare(state.params, tx)
+      room = room._replace(inner=state.inner) if carry else room
+      (room, state), totals = jax.lax.scan(whole_turn, (room, state), (*keys, domains))
+      state = state._replace(inner=room.inner) if carry else state
+    else:
+      state, totals = jax.lax.scan(whole_turn, state, (*keys, domains))
+    num_steps = data.batch.domain.size
     return state, {"loss": totals.sum() / num_steps, "passes": jnp.float32(num_steps)}
 
   return other._replace(epoch=epoch)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from mamdr_jax.core import Array, Loss, Method, Optimizer, Params
 from mamdr_jax.methods.alternate import alternate
+from mamdr_jax.view import view
 
 LOG_VARIANCE = "log_variance"  # sᵢ = log σᵢ², a row per domain, like other tables of the domain
 
@@ -44,13 +45,13 @@ def weighted_loss(
 
   base = alternate(loss=weighted, inner=inner, sparse=sparse)
 
-  def init(key, params, num_domains):
+  def init(key, params, train):
     tables = params.get("tables", {})
-    domain = tables.get("domain", {}) | {LOG_VARIANCE: jnp.zeros(num_domains)}
-    return base.init(key, params | {"tables": tables | {"domain": domain}}, num_domains)
+    domain = tables.get("domain", {}) | {LOG_VARIANCE: jnp.zeros(train.start.size)}
+    return base.init(key, params | {"tables": tables | {"domain": domain}}, train)
 
-  def params(state, domain):
-    return without(base.params(state, domain))
+  def params(state, domain, rows=None):
+    return view(without(base.params(state, domain)), rows)
 
   return Method(init, base.epoch, params)
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import optax
 
 from mamdr_jax import tree
-from mamdr_jax.core import Array, Batch, DomainBatches, Key, Loss, Optimizer, Params, full_precision
+from mamdr_jax.core import Array, Batch, Key, Loss, Optimizer, Params, full_precision
 from mamdr_jax.descent import descend
 from mamdr_jax.theory.conflict import domain_gradients, gram, pair_mean
 
@@ -172,11 +172,9 @@ def _descended(loss, base, like, key, batches, order, alpha, inner):
   That is a difference of ends without its cancellation: in float32 Θ̃ − Θ, taken at the end, would
   have lost the O(α) that the expansions are about.
   """
-  every = jnp.arange(batches.domain.size)
-  data = DomainBatches(batches, every, jnp.ones_like(every), {})
   tx, start = inner(alpha), tree.zeros_like(like)
   moved, _, _ = descend(
-    key, start, tx.init(start), data, order,
+    key, start, tx.init(start), batches, order,
     loss=lambda params, _, batch: loss(params, key, batch), tx=tx, base=base, sparse=False,
   )  # fmt: skip
   return tree.scale(moved, -1 / alpha)

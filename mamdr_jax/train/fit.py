@@ -152,11 +152,14 @@ def compiled(setup: Setup, abreast: bool, probe: Probe | None, num_domains: int)
   """The functions of `life` for a phase, over a leading axis of runs: many `abreast`, or one."""
   over = jax.vmap if abreast else alone
   of = lambda f, *axes: over(functools.partial(f, setup), axes)
+  advance = functools.partial(life.advance, setup)
+  if abreast:  # runs that have stopped wait for the others
+    advance = life.unless_stopped(advance)
   look = probe and functools.partial(life.look, setup, probe.measure, num_domains)
   return Programs(
     begin=jax.jit(of(life.begin, 0, None)),
     tune=jax.jit(of(life.tune, 0, 0, None, None)),
-    advance=jax.jit(of(life.advance, 0, 0, 0, None, None), donate_argnums=0),
+    advance=jax.jit(over(advance, (0, 0, 0, None, None)), donate_argnums=0),
     probe=look and jax.jit(over(look, (0, 0))),
   )
 

@@ -30,7 +30,8 @@ def bytes_of_epoch(setup: Setup, train: DomainBatches, valid: DomainBatches, lan
     if method.base:
       tune = jax.vmap(functools.partial(life.tune, phase), (0, 0, None, None))
       runs = jax.eval_shape(tune, runs, keys, train, valid)
-    advance = jax.vmap(functools.partial(life.advance, phase), (0, 0, 0, None, None))
+    advance = life.unless_stopped(functools.partial(life.advance, phase))
+    advance = jax.vmap(advance, (0, 0, 0, None, None))
     lowered = jax.jit(advance, donate_argnums=0).lower(runs, keys, rates, train, valid)
     of = lowered.compile().memory_analysis()
     kept = of.argument_size_in_bytes + of.output_size_in_bytes - of.alias_size_in_bytes

@@ -46,50 +46,55 @@ class Run(NamedTuple):
 def begin(setup: Setup, key: Key, train: DomainBatches) -> Run:
   """The run of a key before its first epoch."""
   params = setup.objective.init(jax.random.fold_in(key, 0), minibatch(train, 0))
-  state = setup.method.init(jax.random.fold_in(key, STATE), params, train.start.size)
+  state = setup.method.init(jax.random.fold_in(key, STATE), params, train)
   return _begun(setup, state, train, -jnp.inf, 0)
 
 
 def advance(
   setup: Setup, run: Run, key: Key, hparams: Hparams, train: DomainBatches, valid: DomainBatches
 ) -> tuple[Run, dict]:
-  """The run after one more epoch; as it was, if it has stopped.
+  """The run after one more epoch. It must not have stopped, or, domain by domain, not all of it.
 
   Returns:
     The run, and the method's info of the epoch with the `summary` of validation under "valid".
   """
-  epoch = run.epochs + 1
+  method, epoch = setup.method, run.epochs + 1
   deal_key, method_key, _ = epoch_keys(key, epoch)
   data = reshuffle(deal_key, train) if setup.reshuffled else train
-  state, info = setup.method.epoch(method_key, run.state, data, hparams)
-  state = tree.where(run.stopped, run.state, state)
-  measured = measure(setup.objective, setup.method, state, train, valid)
-  auc = auc_of_each(measured["auc"], valid) if setup.method.apart else measured["mean_auc"]
+  state, info = method.epoch(method_key, run.state, data, hparams)
+  if method.choose:
+    state = method.choose(run.stopped, run.state, state)
+  measured = measure(setup.objective, method, state, train, valid)
+  auc = auc_of_each(measured["auc"], valid) if method.choose else measured["mean_auc"]
   better = auc > run.best_auc
   best_epoch = jnp.where(better, epoch, run.best_epoch)
   diverged = run.diverged | ~(run.stopped | jnp.isfinite(auc))
   moved = Run(
     state=state,
-    best=tree.where(better, state, run.best),
+    best=(method.choose or tree.where)(better, state, run.best),
     best_auc=jnp.where(better, auc, run.best_auc),  # a maximum would spread NaN
     best_epoch=best_epoch,
     stopped=run.stopped | (epoch - best_epoch >= setup.patience) | diverged,
     diverged=diverged,
-    epochs=jnp.where(run.stopped.all(), run.epochs, epoch),
+    epochs=epoch,
   )
   return moved, info | {"valid": measured}
 
 
+def unless_stopped(advance: Callable) -> Callable:
+  """`advance` that leaves a run as it was if all of it has stopped, since others have not."""
+
+  def advanced(run: Run, *rest):
+    moved, info = advance(run, *rest)
+    return tree.where(run.stopped.all(), run, moved), info
+
+  return advanced
+
+
 def tune(setup: Setup, run: Run, key: Key, train: DomainBatches, valid: DomainBatches) -> Run:
   """The run of a method that has a base, begun from the best of `run`, a run of the base."""
-  method, num_domains = setup.method, train.start.size
-
-  def alone(key, domain):
-    return tree.take(method.init(key, method.base.params(run.best, domain), 1), 0)
-
-  keys = jax.random.split(jax.random.fold_in(key, TUNED), num_domains)
-  state = jax.vmap(alone)(keys, jnp.arange(num_domains))
-  found = measure(setup.objective, method, state, train, valid)["auc"]
+  state = setup.method.init(jax.random.fold_in(key, TUNED), run.best, train)
+  found = measure(setup.objective, setup.method, state, train, valid)["auc"]
   return _begun(setup, state, train, auc_of_each(found, valid), run.epochs)
 
 
@@ -111,7 +116,7 @@ def epoch_keys(key: Key, epoch: Array) -> Key:
 
 def _begun(setup: Setup, state: Tree, train: DomainBatches, auc, epochs) -> Run:
   """A run that has nothing better than `auc`, measured after `epochs`."""
-  shape = train.start.shape if setup.method.apart else ()
+  shape = train.start.shape if setup.method.choose else ()
   epochs, no = jnp.asarray(epochs, jnp.int32), jnp.zeros(shape, bool)
   auc = jnp.broadcast_to(jnp.asarray(auc, jnp.float32), shape)
   best_epoch = jnp.broadcast_to(epochs, shape)

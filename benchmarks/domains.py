@@ -1,0 +1,151 @@
+"""An epoch as domains become more: `python -m benchmarks.domains [--out=DIR]`.
+
+The same rows for every domain, so that what is linear takes the same processor time for a pass
+and for a row whatever the number of domains. Ratios are within one run.
+"""
+
+import argparse
+import functools
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from benchmarks.timing import random_batches
+from mamdr_jax import machine, tree
+from mamdr_jax.core import Hparams
+from mamdr_jax.descent import minibatch, reshuffle
+from mamdr_jax.evaluate import measure
+from mamdr_jax.markdown import table
+from mamdr_jax.methods import METHODS
+from mamdr_jax.methods.finetune import finetune
+from mamdr_jax.models import MODELS
+from mamdr_jax.objective import objective
+from mamdr_jax.report.canvas import drawing, shade
+
+DOMAINS = (100, 1_000, 10_000, 69_102)
+PER_DOMAIN, BATCH, SIZE, HIDDEN = 2, 64, 8, (32, 16)
+IDS_PER_DOMAIN = {"user": 20, "item": 10}  # so that tables grow with the data
+NET, TABLES = {"specific": ("net",)}, {"specific": ("tables",)}
+CASES = {
+  "alternate": ("alternate", {}),
+  "DN": ("domain_negotiation", {}),
+  "DN, rounds": ("domain_negotiation", {"round_steps": 1}),
+  "Reptile": ("reptile", {}),
+  "Reptile, rounds": ("reptile", {"round_steps": 1}),
+  "DR on the net, bounded": ("domain_regularization", NET | {"visit_steps": 1}),
+  "DR on tables, bounded": ("domain_regularization", TABLES | {"visit_steps": 1}),
+  "MAMDR on the net, bounded": ("mamdr", NET | {"visit_steps": 1}),
+  "MAMDR on the net, whole": ("mamdr", NET),
+  "MAMDR on tables, bounded": ("mamdr", TABLES | {"visit_steps": 1}),
+  "MAMDR on tables, whole": ("mamdr", TABLES),
+  "separate": ("separate", {}),
+  "finetune": ("finetune", {}),
+  "PCGrad": ("pcgrad", {}),
+  "MAML": ("maml", {}),
+  "MLDG": ("mldg", {}),
+}
+JOINTLY = ("pcgrad", "maml", "mldg")  # given DOMAINS_PER_STEP domains a step
+DOMAINS_PER_STEP = 32
+
+
+def setting(num_domains: int):
+  """Minibatches, the objective of the MLP, and its parameters."""
+  num_ids = {field: n * num_domains for field, n in IDS_PER_DOMAIN.items()}
+  data = random_batches(num_ids, num_domains, PER_DOMAIN, BATCH)
+  vocab = num_ids | {"domain": num_domains}
+  goal = objective(MODELS["mlp"](vocab, embedding_size=SIZE, hidden=HIDDEN, dropout=0.0))
+  return data, goal, jax.jit(goal.init)(jax.random.key(0), minibatch(data, 0))
+
+
+def constructed(name: str, goal, options: dict):
+  common = {"loss": goal.loss, "inner": optax.adam}
+  if name == "finetune":
+    return finetune(METHODS["alternate"](**common), **common)
+  if name in ("domain_regularization", "mamdr"):
+    options = {"k": 1} | options
+  if name in JOINTLY:
+    options = options | {"domains_per_step": DOMAINS_PER_STEP}
+  return METHODS[name](**common, **options)
+
+
+def seconds_of(call, carry):
+  """Processor seconds of a second call, and what it returned."""
+  carry, told = jax.block_until_ready(call(carry))
+  began = time.process_time()
+  carry, told = jax.block_until_ready(call(carry))
+  return time.process_time() - began, told
+
+
+def epoch_of(case: str, num_domains: int) -> tuple[float, float]:
+  """(processor seconds, passes) of an epoch."""
+  data, goal, params = setting(num_domains)
+  name, options = CASES[case]
+  method = constructed(name, goal, options)
+  rates = Hparams(*jnp.array([1e-3, 0.1, 0.1]))
+
+  @jax.jit
+  def begin(params):
+    state = params if method.base is None else method.base.init(jax.random.key(0), params, data)
+    return method.init(jax.random.key(0), state, data)
+
+  def epoch(state):
+    dealt = reshuffle(jax.random.key(2), data)
+    state, info = method.epoch(jax.random.key(1), state, dealt, rates)
+    return state, info["passes"]
+
+  seconds, passes = seconds_of(jax.jit(epoch, donate_argnums=0), begin(tree.copy(params)))
+  return seconds, float(passes)
+
+
+def evaluation_of(num_domains: int) -> tuple[float, float]:
+  """(processor seconds, minibatches) of scoring every row by MAMDR's parameters, with its AUC."""
+  data, goal, params = setting(num_domains)
+  method = METHODS["mamdr"](loss=goal.loss, inner=optax.adam, k=1, **NET)
+  state = jax.jit(method.init)(jax.random.key(0), params, data)
+  look = jax.jit(lambda state: (state, measure(goal, method, state, data, data)["mean_auc"]))
+  seconds, _ = seconds_of(look, state)
+  return seconds, data.batch.domain.size
+
+
+def main(out: str | None = None) -> None:
+  print(f"device: {machine.device()}; {PER_DOMAIN} minibatches of {BATCH} rows a domain\n")
+  header = ["method", *(f"µs a pass, D = {d:,}" for d in DOMAINS), "last / first", "s an epoch"]
+  rows, lines = [], {}
+  for case in (*CASES, "evaluation"):
+    one = evaluation_of if case == "evaluation" else functools.partial(epoch_of, case)
+    measured = [one(d) for d in DOMAINS]
+    lines[case] = [1e6 * seconds / passes for seconds, passes in measured]
+    each = [f"{x:.1f}" for x in lines[case]]
+    ratio = lines[case][-1] / lines[case][0]
+    rows.append([case, *each, f"{ratio:.2f}", f"{measured[-1][0]:.2f}"])
+    print(*rows[-1], file=sys.stderr)
+  made = table(header, rows, right=True)
+  print(made)
+  if out:
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "domains.md").write_text(made + "\n", encoding="utf-8")
+    draw(lines, folder / "domains.png")
+
+
+def draw(lines: dict[str, list[float]], path: Path) -> None:
+  """Microseconds a pass over domains, a line a method: level where cost is linear."""
+  with drawing(path, (8, 5.5)) as (figure, axes):
+    for i, (name, each) in enumerate(sorted(lines.items(), key=lambda item: -item[1][-1])):
+      color = shade(i / (len(lines) - 1))
+      axes.loglog(DOMAINS, each, color=color, marker="os^vDP*X<>phd8"[i % 14], label=name)
+    axes.set_xticks(DOMAINS, [f"{d:,}" for d in DOMAINS])
+    axes.minorticks_off()
+    axes.set(xlabel="domains", ylabel="µs of processor time a pass")
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", frameon=False)
+
+
+if __name__ == "__main__":
+  parser = argparse.ArgumentParser()
+  parser.add_argument("--out", help="folder for domains.md, the table, and domains.png")
+  main(parser.parse_args().out)
