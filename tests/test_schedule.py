@@ -12,6 +12,7 @@ from mamdr_jax.descent import (
   follow,
   full_pass,
   gather,
+  joint_steps,
   minibatch,
   num_rounds,
   reshuffle,
@@ -146,3 +147,17 @@ def test_gather_gives_the_minibatches_of_an_order():
   part = gather(data, np.array([5, 0, 5]))
   for position, index in enumerate([5, 0, 5]):
     handmade.assert_trees_equal(minibatch(part, position), minibatch(data, index))
+
+
+@pytest.mark.parametrize("each", [1, 2])
+@pytest.mark.parametrize("size", [1, 3, 4, 9, None])
+def test_joint_steps_take_distinct_domains_and_all_of_them_in_turn(train, each, size):
+  order = np.asarray(joint_steps(KEYS[0], train, each, size))
+  wide = min(size or 4, 4)
+  steps = -(-4 // wide)
+  assert order.shape == (num_rounds(train, each) * steps, each, wide)
+  domains = np.asarray(train.batch.domain)[order]
+  for taken in domains:
+    assert (taken == taken[0]).all() and len(set(taken[0])) == wide
+  for turn in domains.reshape(-1, steps, each, wide):
+    assert set(turn.ravel()) == {0, 1, 2, 3}

@@ -56,7 +56,8 @@ def pcgrad(
 
   An epoch has ⌈T / D⌉ steps, as many gradients as a pass: small domains come over again, large
   ones leave minibatches out (see `rounds`). The D gradients of a step are spread over the rows of
-  all its D minibatches: its memory is quadratic in D, and its D² inner products cost more.
+  all its D minibatches: its memory is quadratic in D, and its D² inner products cost more. With
+  thousands of domains let a step look at some of them, `domains_per_step`.
 
   Args:
     loss: what to descend on.
