@@ -123,7 +123,7 @@ def main(out: str | None = None) -> None:
     ratio = lines[case][-1] / lines[case][0]
     rows.append([case, *each, f"{ratio:.2f}", f"{measured[-1][0]:.2f}"])
     print(*rows[-1], file=sys.stderr)
-  made = table(header, rows, right=True)
+  made = table(header, rows)
   print(made)
   if out:
     folder = Path(out)

@@ -58,8 +58,8 @@ def random_batches(
   domain = jnp.repeat(jnp.arange(num_domains, dtype=jnp.int32), per_domain)
   count = jnp.full(num_domains, per_domain, jnp.int32)
   batch = Batch(ids, {}, label, jnp.ones(shape), domain)
-  columns = {f: np.ravel(x) for f, x in ids.items() if f not in (frozen or {})}
-  own = own_rows(np.repeat(domain, batch_size), columns, num_domains)
+  columns = {f: np.asarray(x).ravel() for f, x in ids.items() if f not in (frozen or {})}
+  own = own_rows(np.repeat(np.asarray(domain), batch_size), columns, num_domains)
   return DomainBatches(batch, jnp.cumsum(count) - count, count, frozen or {}, own)
 
 

@@ -219,7 +219,7 @@ def test_star_serves_by_the_stored_moments_of_the_domain(cases, data):
 
 
 @pytest.mark.parametrize("name", ["mlp", "star"])
-def test_a_model_that_does_not_normalise_needs_no_moments(name):
+def test_a_model_that_does_not_normalise_needs_no_moments(name, data):
   c = case(name, data, **({"normalize": False} if name == "star" else {}))
   assert c.made.moments is None
 

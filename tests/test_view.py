@@ -64,19 +64,30 @@ def test_rows_of_several_batches_are_touched_together():
     np.testing.assert_array_equal(rows[field][batch.ids[field]], several.ids[field])
 
 
-def test_a_view_of_one_entry_is_the_view_of_that_entry():
+def test_a_view_of_one_entry_takes_rows_of_tables_and_the_entry_of_all_else():
   rows, _ = touched(TABLES, BATCH)
-  stacked = jax.tree.map(lambda x: np.stack([x, x + 1, x + 2]), PARAMS)
-  stacked = jax.tree.map(jnp.asarray, stacked)
-  entry = jax.tree.map(lambda x: x[1], stacked)
-  part = view(stacked, rows, 1)
-  handmade.assert_trees_equal(part, view(entry, rows))
-  handmade.assert_trees_equal(view(stacked, None, 1), entry)
+  net = jax.tree.map(lambda x: jnp.stack([x, x + 1, x + 2]), PARAMS["net"])
+  kept = {"tables": TABLES, "net": net}
+  entry = jax.tree.map(lambda x: x[1], net)
+  part = view(kept, rows, 1)
+  handmade.assert_trees_equal(part, {"tables": view(kept, rows)["tables"], "net": entry})
+  handmade.assert_trees_equal(view(kept, None, 1), {"tables": TABLES, "net": entry})
   changed = jax.tree.map(lambda x: -x, part)
-  merged = merge(stacked, changed, rows, 1)
+  merged = merge(kept, changed, rows, 1)
+  handmade.assert_trees_equal(merged["tables"], merge(kept, changed, rows)["tables"])
   for index in range(3):
-    before, after = (jax.tree.map(lambda x, i=index: x[i], tree) for tree in (stacked, merged))
-    handmade.assert_trees_equal(after, merge(entry, changed, rows) if index == 1 else before)
+    before, after = (jax.tree.map(lambda x, i=index: x[i], x["net"]) for x in (kept, merged))
+    handmade.assert_trees_equal(after, changed["net"] if index == 1 else before)
+
+
+@pytest.mark.parametrize("only", ["tables", "others"])
+def test_merging_only_a_part_leaves_the_rest(only):
+  rows, _ = touched(TABLES, BATCH)
+  changed = jax.tree.map(lambda x: x + 1, view(PARAMS, rows))
+  whole, merged = merge(PARAMS, changed, rows), merge(PARAMS, changed, rows, only=only)
+  moved, stays = ("tables", "net") if only == "tables" else ("net", "tables")
+  handmade.assert_trees_equal(merged[moved], whole[moved])
+  handmade.assert_trees_equal(merged[stays], PARAMS[stays])
 
 
 def test_only_fields_with_a_table_are_renumbered():
