@@ -37,7 +37,8 @@ def reshuffle(key: Key, data: DomainBatches) -> DomainBatches:
   """The same rows dealt into new minibatches, each row within its domain, padding last."""
   weight = data.batch.weight  # [T, B]
   domain = jnp.broadcast_to(data.batch.domain[:, None], weight.shape).ravel()
-  order = jnp.lexsort((jax.random.bits(key, domain.shape), weight.ravel() == 0, domain))
+  stretch = 2 * domain + (weight.ravel() == 0)  # of a domain its rows, then its padding
+  order = jnp.lexsort((jax.random.bits(key, domain.shape), stretch))
   deal = lambda x: x.reshape((-1,) + x.shape[2:])[order].reshape(x.shape)
   columns = jax.tree.map(deal, data.batch._replace(domain=None))
   # As in `pack`, padding repeats the first row of its minibatch, which is a real one.
