@@ -107,14 +107,9 @@ def joint_steps(
   every, num = data.start.size, num_rounds(data, each)
   if num_domains is None or num_domains >= every:
     return rounds(key, data, num * each).reshape(num, each, every)
-  rounds_key, domains_key = jax.random.split(key)
-  taken = rounds(rounds_key, data, num * each).reshape(num, each, every)
-  rank = jnp.argsort(jax.random.bits(domains_key, (num, 1, every)), axis=2)
-  shuffled = jnp.take_along_axis(taken, rank, axis=2)
   steps = -(-every // num_domains)
-  again = shuffled[:, :, jnp.arange(steps * num_domains) % every]
-  apart = again.reshape(num, each, steps, num_domains).swapaxes(1, 2)
-  return apart.reshape(num * steps, each, num_domains)
+  again = visits(key, data, each)[:, jnp.arange(steps * num_domains) % every]
+  return again.reshape(num * steps, num_domains, each).swapaxes(1, 2)
 
 
 def visits(key: Key, data: DomainBatches, size: int) -> Array:

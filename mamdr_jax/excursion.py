@@ -85,8 +85,8 @@ def excursion(
   )  # fmt: skip
   clear = spare(_shortest(room.params), tx)
 
-  def wipe(room, rows):
-    params = merge(room.params, clear.params, rows, only="tables")
+  def wipe(room, rows, cleared=clear.params):
+    params = merge(room.params, cleared, rows, only="tables")
     return Spare(params, room.inner if carry else merge(room.inner, clear.inner, rows))
 
   def step(room, trees, rows, places, only):
@@ -105,9 +105,7 @@ def excursion(
     # A 0 that is made of what was there: else XLA, which knows no order between reading a table and
     # writing to it, would read a copy.
     zero = lambda x: jnp.where(jnp.isfinite(x), x - x, 0)
-    taken = jax.tree.map(zero, view(room.params, rows))
-    room = wipe(room, rows)._replace(params=merge(room.params, taken, rows, only="tables"))
-    return room, trees
+    return wipe(room, rows, jax.tree.map(zero, view(room.params, rows))), trees
 
   nothing = {field: jnp.zeros(0, jnp.int32) for field in own}
   room, trees = over_rows(own, target, take_back, (Spare(end, ended), (kept, outer_state)))

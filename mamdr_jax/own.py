@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 import jax
 import jax.numpy as jnp
 
-from mamdr_jax.core import Array, DomainBatches, Own, Tree
+from mamdr_jax import tree
+from mamdr_jax.core import Array, DomainBatches, Own, Params, Tree
 from mamdr_jax.view import Rows, field_of
 
 CHUNK = 1024  # at most so many rows of a domain are held at a time
@@ -34,22 +35,20 @@ def every_row(own: Mapping[str, Own], tables: Tree) -> dict[str, Own]:
   return {field: whole(field, old) for field, old in own.items()}
 
 
-def fields(own: Mapping[str, Own], tree: Tree) -> dict[str, Own]:
-  """Of the fields that `tree` has tables of."""
-  return {field: own[field] for field in tree.get("tables", {})}
+def fields(own: Mapping[str, Own], params: Params) -> dict[str, Own]:
+  """Of the fields that `params` have tables of."""
+  return {field: own[field] for field in params.get("tables", {})}
 
 
-def spread(tree: Tree, own: Mapping[str, Own]) -> Tree:
+def spread(one: Tree, own: Mapping[str, Own]) -> Tree:
   """The same for every domain: leaves [N, ...] of tables become [M, ...], others [D, ...]."""
   num_domains = next(iter(own.values())).first.size - 1
 
   def wide(path, leaf):
     field = field_of(path)
-    if field is None:
-      return jnp.tile(leaf[None], (num_domains,) + (1,) * leaf.ndim)
-    return leaf[own[field].ids]
+    return tree.tile(leaf, num_domains) if field is None else leaf[own[field].ids]
 
-  return jax.tree_util.tree_map_with_path(wide, tree)
+  return jax.tree_util.tree_map_with_path(wide, one)
 
 
 def places(own: Mapping[str, Own], domain: Array, rows: Rows) -> Rows:
@@ -126,8 +125,7 @@ def overlaid(common: Tree, part: Tree, places: Rows, own: Mapping[str, Own]) -> 
     field = field_of(path)
     if field is None:
       return y
-    there = places[field] < own[field].ids.size
-    return jnp.where(there.reshape(there.shape + (1,) * (y.ndim - 1)), y, x)
+    return tree.where(places[field] < own[field].ids.size, y, x)
 
   return jax.tree_util.tree_map_with_path(lay, common, part)
 
@@ -138,7 +136,7 @@ def choose(own: Mapping[str, Own], condition: Array, a: Tree, b: Tree) -> Tree:
   def pick(path, x, y):
     field = field_of(path)
     holds = condition if field is None else condition[_domain_of_place(own[field])]
-    return jnp.where(holds.reshape(holds.shape + (1,) * (x.ndim - 1)), x, y)
+    return tree.where(holds, x, y)
 
   return jax.tree_util.tree_map_with_path(pick, a, b)
 

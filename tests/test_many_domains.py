@@ -24,22 +24,23 @@ def config(**changes):
   return tiny("alternate", **({"sweep.seed": (0, 1), "epochs": 2} | changes))
 
 
+def run_listing(most, workdir):
+  """(workdir, result) of the config, where more domains than `most` are many."""
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(distribution, "MOST_LISTED", most)
+    return workdir, experiment.run(config(), workdir)
+
+
 @pytest.fixture(scope="module")
 def listed(tmp_path_factory):
   """(workdir, result) with the three domains one by one."""
-  workdir = tmp_path_factory.mktemp("listed") / "run"
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(distribution, "MOST_LISTED", 3)
-    return workdir, experiment.run(config(), workdir)
+  return run_listing(3, tmp_path_factory.mktemp("listed") / "run")
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
   """(workdir, result) with the three domains as many."""
-  workdir = tmp_path_factory.mktemp("many") / "run"
-  with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(distribution, "MOST_LISTED", 2)
-    return workdir, experiment.run(config(), workdir)
+  return run_listing(2, tmp_path_factory.mktemp("many") / "run")
 
 
 def metrics(workdir):

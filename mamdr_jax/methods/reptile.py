@@ -34,8 +34,8 @@ def reptile(
     round_steps: the paper's k, minibatches of a domain before it is another's turn; an epoch has as
       many rounds over the domains as make up a pass, in which small domains come over again and
       large ones leave minibatches out (see `visits`). By default all of Tⁱ.
-    sparse: a step updates the table rows of its minibatch only; see `descend`. With `round_steps`
-      the outer optimizer, too, steps only the rows that the descent reads.
+    sparse: a step updates the table rows of its minibatch only; see `descend`. The outer optimizer,
+      too, steps only the rows that the descent reads.
 
   Raises:
     ValueError: `round_steps` is less than 1.
