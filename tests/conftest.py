@@ -33,11 +33,15 @@ def cache_dir() -> str:
 # Nearly all the time goes into compiling small programs: do that quickly, and keep every one.
 # XLA reads its flags when the first program is compiled, so it is not too late for them here.
 if not os.environ.get(AS_USERS_COMPILE):  # see test_as_users_compile.py
-  flags = os.environ.get("XLA_FLAGS", "")
-  os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false"
+  flags, quickly = os.environ.get("XLA_FLAGS", ""), "--xla_cpu_use_fusion_emitters=false"
+  if quickly not in flags:  # a worker has them from the process that started it
+    os.environ["XLA_FLAGS"] = f"{flags} {quickly}"
   jax.config.update("jax_disable_most_optimizations", True)
   os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # for the commands that tests start as well
-jax.config.update("jax_compilation_cache_dir", jax.config.jax_compilation_cache_dir or cache_dir())
+# JAX writes a program in place, where another worker might read the half of it: a folder for each.
+folder = Path(jax.config.jax_compilation_cache_dir or cache_dir())
+folder /= os.environ.get("PYTEST_XDIST_WORKER", "")
+jax.config.update("jax_compilation_cache_dir", str(folder))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 # Commands share the cache, and none writes into the user's cache folder.

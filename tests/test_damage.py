@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 from handmade import timeless
-from tiny_experiment import assert_same_states, lines, tiny
+from tiny_experiment import assert_same_states, compiled_once, lines, tiny
 
 from mamdr_jax import experiment, files
 from mamdr_jax.workdir.checkpoint import of_runs
@@ -13,6 +13,21 @@ from mamdr_jax.workdir.checkpoint import of_runs
 
 class Killed(BaseException):
   pass
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs():
+  with pytest.MonkeyPatch.context() as patch:
+    compiled_once(tiny("alternate"), patch)
+    yield
+
+
+@pytest.fixture(scope="module")
+def one_go(tmp_path_factory):
+  """A config, a folder where its experiment ran in one go, and the result."""
+  config = tiny("alternate", **{"sweep.seed": (0, 1), "epochs": 2, "checkpoint_seconds": 0.0})
+  folder = tmp_path_factory.mktemp("damage") / "whole"
+  return config, folder, experiment.run(config, folder)
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
@@ -62,9 +77,10 @@ def in_order(workdir):
 
 @pytest.mark.parametrize("damage", ["empty", "half", "flip"])
 @pytest.mark.parametrize("name", [files.GROUP, "runs/0000.npz", "runs/0000.json", files.METRICS])
-def test_a_damaged_file_is_said_and_trained_again(name, damage, tmp_path, monkeypatch, capsys):
-  config = tiny("alternate", **{"sweep.seed": (0, 1), "epochs": 2, "checkpoint_seconds": 0.0})
-  whole = experiment.run(config, tmp_path / "whole")
+def test_a_damaged_file_is_said_and_trained_again(
+  name, damage, one_go, tmp_path, monkeypatch, capsys
+):
+  config, folder, whole = one_go
   append, seen = files.append_line, []
 
   def appending(path, value):
@@ -85,8 +101,8 @@ def test_a_damaged_file_is_said_and_trained_again(name, damage, tmp_path, monkey
   assert timeless(experiment.run(config, tmp_path / "run")) == timeless(whole)
   said = capsys.readouterr().err
   assert "again" in said or "damaged" in said or "is left" in said
-  assert in_order(tmp_path / "run") == in_order(tmp_path / "whole")
-  assert_same_states(tmp_path / "run", tmp_path / "whole")
+  assert in_order(tmp_path / "run") == in_order(folder)
+  assert_same_states(tmp_path / "run", folder)
 
 
 def test_files_aside_of_processes_that_have_ended_are_removed(tmp_path):
