@@ -1,5 +1,7 @@
 """A compilation cache on disk, and the small data and models that most tests share."""
 
+import functools
+import importlib
 import os
 import tempfile
 from pathlib import Path
@@ -9,8 +11,9 @@ import jax
 import pytest
 from innergrad_in_numpy import Reference
 from made_results import a_result, a_run, save
+from tiny_experiment import tiny
 
-from mamdr_jax import files
+from mamdr_jax import experiment, files
 from mamdr_jax.descent import minibatch
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
@@ -84,6 +87,20 @@ def mlp():
 @pytest.fixture(scope="session")
 def mlp_params(mlp, train):
   return jax.jit(mlp.init)(jax.random.key(0), minibatch(train, 0))
+
+
+@pytest.fixture(scope="module")
+def compiled_once():
+  """Experiments of `tiny("alternate")` share their programs, where each would trace its own.
+
+  They may differ in what no program knows: seeds, rates, lanes, epochs, checkpoints.
+  """
+  built, fit = experiment.build(tiny("alternate")), importlib.import_module("mamdr_jax.train.fit")
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(experiment, "build", lambda *_: built)
+    patch.setattr(experiment, "measure", jax.jit(experiment.measure, static_argnums=(0, 1)))
+    patch.setattr(fit, "compiled", functools.cache(fit.compiled))
+    yield
 
 
 @pytest.fixture

@@ -5,21 +5,16 @@ import os
 import numpy as np
 import pytest
 from handmade import timeless
-from tiny_experiment import assert_same_states, compiled_once, lines, tiny
+from tiny_experiment import assert_same_states, lines, tiny
 
 from mamdr_jax import experiment, files
 from mamdr_jax.workdir.checkpoint import of_runs
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
 
 class Killed(BaseException):
   pass
-
-
-@pytest.fixture(scope="module", autouse=True)
-def programs():
-  with pytest.MonkeyPatch.context() as patch:
-    compiled_once(tiny("alternate"), patch)
-    yield
 
 
 @pytest.fixture(scope="module")

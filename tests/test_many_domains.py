@@ -12,6 +12,7 @@ from tiny_experiment import assert_same_states, tiny
 from mamdr_jax import distribution, experiment, files, report, results
 from mamdr_jax.workdir import epochs
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
 DOMAINS = ["D1", "D2", "D3"]
 
 

@@ -1,13 +1,10 @@
 """The config of a tiny experiment, and what two workdirs are compared by."""
 
-import functools
-import importlib
 import json
 
 import handmade
-import jax
 
-from mamdr_jax import configure, experiment, files
+from mamdr_jax import configure, files
 
 
 def tiny(method="mamdr", **changes):
@@ -19,17 +16,6 @@ def tiny(method="mamdr", **changes):
     config.method.k = 1
   config.update_from_flattened_dict(changes)
   return config
-
-
-def compiled_once(config, monkeypatch):
-  """Every experiment takes the programs of `config`, where each would trace them anew.
-
-  May differ from it in what no program knows: seeds, rates, lanes, epochs, checkpoints.
-  """
-  built, fit = experiment.build(config), importlib.import_module("mamdr_jax.train.fit")
-  monkeypatch.setattr(experiment, "build", lambda *_: built)
-  monkeypatch.setattr(fit, "compiled", functools.cache(fit.compiled))
-  monkeypatch.setattr(experiment, "measure", jax.jit(experiment.measure, static_argnums=(0, 1)))
 
 
 def lines(workdir):
