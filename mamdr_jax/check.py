@@ -1,17 +1,13 @@
 """What a config may ask for; what cannot be is one sentence, before it is built."""
 
-import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-import ml_collections
-
-from mamdr_jax import configure, keys, machine, tree
-from mamdr_jax.core import Method, Tree
+from mamdr_jax import keys, machine, tree
+from mamdr_jax.core import Tree
 from mamdr_jax.data import SPLITS, Dataset
 from mamdr_jax.data.dataset import batch_rows, num_rows_of
 from mamdr_jax.data.minibatches import AUTO, num_slots
-from mamdr_jax.methods import METHODS
 
 MOST = 2**24  # of any number that counts or sizes something
 MOST_ROWS = 2**31 - 1  # of data, and of their users and items, whose numbers are int32
@@ -43,23 +39,22 @@ def values(config: Mapping) -> None:
   _pairs("cases", flat["cases"])
 
 
-def fits(config: ml_collections.ConfigDict, method: Method) -> None:
-  """Raises a ValueError if something is swept or chosen that the method does not read."""
-  name = config.method.name
+def rates_fit(method: str, reads: Collection[str], sweep: Mapping) -> None:
+  """Raises a ValueError if a rate is swept that is none of those that a method `reads`."""
   for rate in keys.RATES:
-    if len(config.sweep[rate]) > 1 and rate not in method.rates:
+    if len(sweep[rate]) > 1 and rate not in reads:
       raise ValueError(
-        f"sweep.{rate}: method {name!r} reads {', '.join(method.rates)} alone, so that these runs "
+        f"sweep.{rate}: method {method!r} reads {', '.join(reads)} alone, so that these runs "
         "would be equal"
       )
-  takes = inspect.signature(configure.lookup(METHODS, "method", name)).parameters
-  plain = {"outer": "sgd", "specific_inner": ""}
-  for section, default in plain.items():
-    if section not in takes and (config[section].name, tuple(config[section].options)) != (
-      default,
-      (),
-    ):
-      raise ValueError(f"{section}.name={config[section].name!r}: method {name!r} has no such one")
+
+
+def optimizers_fit(method: str, takes: Collection[str], config: Mapping) -> None:
+  """Raises a ValueError if an optimizer is chosen that is no argument that a method `takes`."""
+  for section, default in {"outer": "sgd", "specific_inner": ""}.items():
+    name, options = config[section]["name"], config[section]["options"]
+    if section not in takes and (name != default or len(options)):
+      raise ValueError(f"{section}.name={name!r}: method {method!r} has no such one")
 
 
 def data_fit(dataset: Dataset, batch_size: int | str) -> int:

@@ -35,7 +35,7 @@ def main(argv: list[str]) -> None:
   # Imported after the flags, so that a bad one fails at once.
   import jax
 
-  from mamdr_jax import backend, experiment, report, study
+  from mamdr_jax import assembly, backend, experiment, report, study
 
   backend.keep_compiled(FLAGS.compilation_cache)
 
@@ -44,7 +44,7 @@ def main(argv: list[str]) -> None:
   config, workdir = FLAGS.config, Path(FLAGS.workdir)
   try:
     if FLAGS.statistics:
-      print(experiment.statistics(config))
+      print(assembly.statistics(config))
       return
     if config.cases or config.sweep.over:
       results = study.run(config, workdir, FLAGS.overwrite, FLAGS.only)

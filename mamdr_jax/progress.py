@@ -22,25 +22,33 @@ def counted(loss: Loss, on_step: Callable[[], None]) -> Loss:
 
 
 class Progress:
-  """Shows how far an experiment is. `step`, `epoch` and `ended` are called as it goes.
+  """Shows how far an experiment is. `begin`, then `epoch` and `ended`, are called as it goes.
 
   Args:
-    epochs: that a run trains at most.
-    num_runs: in all.
     stream: where to; stderr by default.
+
+  Attributes:
+    on_step: to be called at every step, if that is shown, else None.
   """
 
-  def __init__(self, epochs: int, num_runs: int = 1, stream=None):
+  def __init__(self, stream=None):
     self.stream = stream or sys.stderr
     self.on_terminal = self.stream.isatty()
-    self.epochs, self.num_runs = epochs, num_runs
+    self.on_step = self._step if self.on_terminal else None
+    self.epochs, self.num_runs = 0, 0
     self.steps, self.steps_per_epoch, self.best = 0, 0, -np.inf
     self.started = self.shown = time.monotonic()
     bar = "{desc}|{bar}| epoch {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
     options = {"disable": not self.on_terminal, "file": self.stream, "bar_format": bar}
-    self.bar = tqdm(total=epochs * num_runs, desc="training ", **options)
+    self.bar = tqdm(desc="training ", **options)
 
-  def step(self) -> None:
+  def begin(self, epochs: int, num_runs: int) -> None:
+    """So many runs there are, each of so many epochs at most."""
+    self.epochs, self.num_runs = epochs, num_runs
+    self.bar.total = epochs * num_runs
+    self.bar.refresh()
+
+  def _step(self) -> None:
     self.steps += 1
     if time.monotonic() - self.shown > 0.2:
       self.shown = time.monotonic()

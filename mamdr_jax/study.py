@@ -11,10 +11,10 @@ from pathlib import Path
 
 import ml_collections
 
-from mamdr_jax import check, experiment, files, keys, report, results
+from mamdr_jax import assembly, check, experiment, files, keys, report, results
 from mamdr_jax.configure import vary
 from mamdr_jax.files import CONFIG, CSV, RESULT
-from mamdr_jax.workdir import identity
+from mamdr_jax.workdir import folder, identity
 from mamdr_jax.workdir.lock import locked
 
 
@@ -78,7 +78,7 @@ def run(
     case = every[name]
     described = json.dumps(files.plain(case.data.to_dict()), sort_keys=True)
     if described not in datasets:
-      datasets = {described: experiment.read_data(case)}  # one at a time in memory
+      datasets = {described: assembly.read_data(case)}  # one at a time in memory
     experiment.run(case, workdir / name, dataset=datasets[described])
   paths = {name: workdir / name / RESULT for name in every}
   found = {name: results.read(path) for name, path in paths.items() if path.exists()}
@@ -105,7 +105,7 @@ def _begin(workdir: Path, config, every: dict, overwrite: bool) -> None:
     if not overwrite:
       raise
   if overwrite:
-    identity.clear(workdir)
+    folder.clear(workdir)
     there = None
   files.clear_parts(workdir)
   if there != wanted:

@@ -9,7 +9,7 @@ import pytest
 from made_results import ROOT
 from tiny_experiment import tiny
 
-from mamdr_jax import check, data, experiment, machine, study, tree
+from mamdr_jax import assembly, check, data, experiment, machine, study, tree
 from mamdr_jax.methods import METHODS
 
 BAD = {
@@ -79,7 +79,7 @@ def test_what_memory_cannot_hold_is_refused_before_it_is_made(changes, said, tmp
 
 
 def test_the_estimate_of_packed_data_is_what_they_take():
-  dataset = experiment.read_data(tiny())
+  dataset = assembly.read_data(tiny())
   packed = [data.pack(dataset, split, 16) for split in data.SPLITS]
   rows = [part._replace(frozen={}, start=(), count=(), own={}) for part in packed]
   leaves = [part._replace(batch=part.batch._replace(domain=())) for part in rows]

@@ -8,7 +8,7 @@ from handmade import timeless
 from tiny_experiment import assert_same_states, lines, tiny
 
 from mamdr_jax import experiment, files
-from mamdr_jax.workdir.checkpoint import of_runs
+from mamdr_jax.workdir.metrics import of_runs
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
 

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from tiny_experiment import tiny
 
-from mamdr_jax import configure, data, experiment, files, report
+from mamdr_jax import assembly, configure, data, experiment, files, report
 from mamdr_jax.data import pack
 from mamdr_jax.evaluate import score
 from mamdr_jax.metrics import domain_auc
-from mamdr_jax.workdir.identity import grid
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def test_best_state_loads_and_scores_as_reported(finished):
   workdir, result = finished
   loaded, state = experiment.load(workdir, run=1)
   test = pack(loaded.dataset, "test", 16)
-  serve = experiment.serving(loaded, state, pack(loaded.dataset, "train", 16))
+  serve = loaded.serving(state, pack(loaded.dataset, "train", 16))
   auc = domain_auc(score(serve.predictor, test), test)
   np.testing.assert_allclose(auc, list(result["runs"][1]["test"]["auc"].values()), rtol=1e-6)
   shared, specific = state.shared.params, state.specific
@@ -117,7 +116,7 @@ def test_domains_that_stop_apart(method, tmp_path):
   assert all(isinstance(run["best_epoch"], float) for run in result["runs"])
   loaded, state = experiment.load(tmp_path / "run", run=1)
   test = pack(loaded.dataset, "test", 16)
-  serve = experiment.serving(loaded, state, pack(loaded.dataset, "train", 16))
+  serve = loaded.serving(state, pack(loaded.dataset, "train", 16))
   auc = domain_auc(score(serve.predictor, test), test)
   np.testing.assert_allclose(auc, list(result["runs"][1]["test"]["auc"].values()), rtol=1e-6)
   cells = report.cells_of({"run": report.read(tmp_path / "run")})
@@ -161,7 +160,7 @@ def test_config_holds_only_what_the_constructors_take():
 def test_missing_argument_is_named():
   config = configure.make("amazon", "mlp", "mamdr")
   with pytest.raises(ValueError, match="data set 'amazon' needs 'root'"):
-    experiment.build(config)
+    assembly.assemble(config)
 
 
 @pytest.mark.parametrize("changes", [{"method.name": "reptile"}, {"model.name": "mmoe"}])
@@ -169,12 +168,12 @@ def test_a_section_that_was_made_for_another_name_is_refused(changes):
   config = tiny()
   config.update_from_flattened_dict(changes)
   with pytest.raises(ValueError, match=r"made for another .*:DATA,MODEL,METHOD"):
-    experiment.build(config)
+    assembly.assemble(config)
 
 
 def test_grid_is_the_product_of_what_is_swept():
   config = tiny(**{"sweep.seed": (0, 1), "sweep.alpha": (0.1, 0.01), "beta": 0.5})
-  points = [(p["seed"], p["alpha"], p["beta"]) for p in grid(config)]
+  points = [(p["seed"], p["alpha"], p["beta"]) for p in assembly.grid(config)]
   assert points == [(0, 0.1, 0.5), (0, 0.01, 0.5), (1, 0.1, 0.5), (1, 0.01, 0.5)]
 
 

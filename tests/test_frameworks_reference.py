@@ -24,7 +24,7 @@ from algorithms_in_numpy import (
 )
 from tiny_experiment import tiny
 
-from mamdr_jax import experiment
+from mamdr_jax import assembly
 from mamdr_jax.data import pack
 from mamdr_jax.descent import minibatch
 from mamdr_jax.methods import METHODS
@@ -149,7 +149,7 @@ def test_the_l2_of_a_config_pulls_on_no_log_variance():
   changes = {"data.sizes": (60,), "batch_size": 64, "inner.name": "sgd", "alpha": 0.1}
 
   def moved(l2):
-    dataset, goal, method = experiment.build(tiny("weighted_loss", l2=l2, **changes))
+    (dataset, goal, method), _ = assembly.assemble(tiny("weighted_loss", l2=l2, **changes))
     train = pack(dataset, "train", 64)
     state = method.init(KEY, jax.jit(goal.init)(KEY, minibatch(train, 0)), train)
     return jax.jit(method.epoch)(KEY, state, train, handmade.rates(0.1))[0].params

@@ -5,11 +5,16 @@ from handmade import timeless
 from tiny_experiment import assert_same_states, lines, tiny
 
 from mamdr_jax import experiment, files
-from mamdr_jax.workdir import checkpoint
+from mamdr_jax.workdir import metrics, runs
 
 
 class Interrupted(Exception):
   pass
+
+
+def finished(workdir, num_runs):
+  """The runs that count as finished in a workdir."""
+  return list(runs.finished(workdir, num_runs, metrics.whole_lines(workdir)))
 
 
 def interrupt(monkeypatch, after):
@@ -57,7 +62,7 @@ def test_what_was_interrupted_goes_on_to_the_same_end(
 def test_a_group_that_had_ended_in_part_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
   config = tiny("alternate", **{"sweep.seed": (0, 1, 2), "lanes": 3, "checkpoint_seconds": 0.0})
   whole = experiment.run(config, tmp_path / "whole")
-  finish = checkpoint.finish_run
+  finish = runs.finish
   append, written, kept = files.append_line, [], []
 
   def finishing(workdir, run, *results):
@@ -66,10 +71,10 @@ def test_a_group_that_had_ended_in_part_goes_on_from_its_checkpoint(tmp_path, mo
     finish(workdir, run, *results)
 
   with monkeypatch.context() as patch, pytest.raises(Interrupted):
-    patch.setattr(checkpoint, "finish_run", finishing)
+    patch.setattr(runs, "finish", finishing)
     experiment.run(config, tmp_path / "run")
-  assert list(checkpoint.finished_runs(tmp_path / "run", 3)) == [0]
-  monkeypatch.setattr(checkpoint, "finish_run", lambda *x: (finish(*x), kept.append(x[1])))
+  assert finished(tmp_path / "run", 3) == [0]
+  monkeypatch.setattr(runs, "finish", lambda *x: (finish(*x), kept.append(x[1])))
   monkeypatch.setattr(files, "append_line", lambda *x: (append(*x), written.append(x)))
   assert timeless(experiment.run(config, tmp_path / "run")) == timeless(whole)
   assert timeless(lines(tmp_path / "run")) == timeless(lines(tmp_path / "whole"))
@@ -81,7 +86,7 @@ def test_runs_that_ended_are_not_trained_again(tmp_path, monkeypatch):
   with monkeypatch.context() as patch, pytest.raises(Interrupted):
     interrupt(patch, 5)
     experiment.run(config, tmp_path)
-  assert list(checkpoint.finished_runs(tmp_path, 3)) == [0, 1]
+  assert finished(tmp_path, 3) == [0, 1]
   trained = []
   append = files.append_line
   monkeypatch.setattr(

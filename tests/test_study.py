@@ -8,8 +8,7 @@ import pytest
 from handmade import timeless
 from tiny_experiment import tiny
 
-from mamdr_jax import configure, experiment, study
-from mamdr_jax.workdir.identity import grid
+from mamdr_jax import assembly, configure, experiment, study
 
 ROOT = Path(__file__).parents[1]
 
@@ -86,7 +85,7 @@ def test_a_study_runs_each_case_once(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["table5", "table6", "table10"])
 def test_the_papers_studies_give_every_method_the_same_trials(name, scale):
   made = study.cases(paper(f"{name},synthetic-taobao10,{scale}"))
-  trials = {len(grid(config)) for config in made.values()}
+  trials = {len(assembly.grid(config)) for config in made.values()}
   assert len(trials) == 1
   assert len(made) == {"table5": 20, "table6": 4, "table10": 42 if scale == "small" else 140}[name]
 
@@ -98,12 +97,12 @@ def test_the_ablation_gives_every_method_the_same_trials(data, trials):
   path, numbers = ROOT / "configs" / "ablation.py", {}
   for name, case in study.cases(config_of(path, f"{data},tune")).items():
     method = name.split("/")[0]
-    numbers[method] = numbers.get(method, 0) + len(grid(case))
+    numbers[method] = numbers.get(method, 0) + len(assembly.grid(case))
   assert numbers == dict.fromkeys(
     ("alternate", "domain_negotiation", "domain_regularization", "mamdr"), trials
   )
   for case in study.cases(config_of(path, f"{data},final")).values():
-    assert [point["seed"] for point in grid(case)] == [0, 1, 2, 3, 4]
+    assert [point["seed"] for point in assembly.grid(case)] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("data", ["amazon-small", "taobao-10", "synthetic-taobao30", "table"])

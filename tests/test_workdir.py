@@ -7,7 +7,7 @@ import pytest
 from handmade import timeless
 from tiny_experiment import assert_same_states, lines, tiny
 
-from mamdr_jax import configure, data, experiment, files, study
+from mamdr_jax import assembly, configure, data, evaluate, experiment, files, report, study
 from mamdr_jax.workdir import identity
 from mamdr_jax.workdir.lock import locked
 
@@ -74,12 +74,12 @@ def test_ids_travel_with_the_state(trained, tmp_path, order):
   """The rows in another order number users and items otherwise; a state is read all the same."""
   workdir, config, result = copied(trained, tmp_path)
   config = table(tmp_path / "shuffled.csv", order=order)
-  shuffled = experiment.read_data(config)
-  first = experiment.read_data(trained[1])
+  shuffled = assembly.read_data(config)
+  first = assembly.read_data(trained[1])
   assert not np.array_equal(shuffled.vocab["user"], first.vocab["user"])
   loaded, state = experiment.load(workdir, dataset=shuffled)
   test, train = (data.pack(loaded.dataset, split, 16) for split in ("test", "train"))
-  found = experiment.measure(loaded.objective, loaded.method, state, train, test)
+  found = evaluate.measure(loaded.objective, loaded.method, state, train, test)
   expected = result["runs"][0]["test"]
   np.testing.assert_allclose(found["mean_auc"], expected["mean_auc"], rtol=1e-6)
   np.testing.assert_allclose(found["log_loss"], expected["log_loss"], rtol=1e-5)
@@ -91,7 +91,7 @@ def test_ids_that_training_never_saw_are_counted(trained, tmp_path):
   text = (tmp_path / "more.csv").read_text().replace("u3,", "newcomer,")
   (tmp_path / "more.csv").write_text(text)
   with pytest.raises(ValueError, match="1 users of the data are new since training, 'newcomer'"):
-    experiment.load(trained[0], dataset=experiment.read_data(config))
+    experiment.load(trained[0], dataset=assembly.read_data(config))
 
 
 def test_a_strangers_workdir_says_no_paths(trained):
@@ -133,7 +133,7 @@ def test_what_lacks_of_a_finished_run_is_made(trained, tmp_path, monkeypatch, ca
   for name in (files.CSV, files.CURVES):
     (workdir / name).unlink()
   with monkeypatch.context() as patch:
-    patch.setattr(experiment.report, "learning_curves", lambda workdir: 1 / 0)
+    patch.setattr(report, "learning_curves", lambda workdir: 1 / 0)
     assert experiment.run(config, workdir) == result
   assert "auc.png was not made (ZeroDivisionError" in capsys.readouterr().err
   assert (workdir / files.CSV).exists() and not (workdir / files.CURVES).exists()

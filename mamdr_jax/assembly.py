@@ -1,0 +1,140 @@
+"""config → what an experiment is made of. Here alone a config is read, and here it is checked."""
+
+import inspect
+import itertools
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import ml_collections
+
+from mamdr_jax import check, data, keys, tree
+from mamdr_jax.configure import construct, lookup, optimizer
+from mamdr_jax.core import DomainBatches, Method, Tree
+from mamdr_jax.data import DATASETS, SPLITS, Dataset, pack
+from mamdr_jax.descent import minibatch
+from mamdr_jax.evaluate import Serving
+from mamdr_jax.methods import METHODS
+from mamdr_jax.models import MODELS
+from mamdr_jax.objective import Objective, objective
+from mamdr_jax.progress import counted
+
+
+class Experiment(NamedTuple):
+  """What a config describes."""
+
+  dataset: Dataset
+  objective: Objective
+  method: Method
+
+  def shapes(self, train: DomainBatches) -> tuple[Tree, Tree]:
+    """(parameters, state of the method) before the first epoch, as shapes."""
+
+    def start(key):
+      params_key, state_key = jax.random.split(key)
+      params = state = self.objective.init(params_key, minibatch(train, 0))
+      for phase in filter(None, (self.method.base, self.method)):
+        state = phase.init(state_key, state, train)
+      return params, state
+
+    return jax.eval_shape(start, jax.random.key(0))
+
+  def serving(self, state: Tree, train: DomainBatches) -> Serving:
+    """domain → the parameters that serve it, moments for normalisation taken from `train`."""
+    return Serving(self.objective, self.method, state, train)
+
+
+class Plan(NamedTuple):
+  """How the runs of a config are trained; `keys.TRAINING` says what each key is."""
+
+  config: dict  # all of it, to be kept
+  points: list[dict]  # the runs
+  epochs: int
+  patience: int
+  batch_size: int | str
+  reshuffle: bool
+  lanes: int
+  probe_every: int
+
+
+class Packed(NamedTuple):
+  """The splits of an experiment, of which memory is known to hold them and a run."""
+
+  train: DomainBatches
+  valid: DomainBatches
+  test: DomainBatches
+  num_parameters: int  # of the model
+
+
+def assemble(
+  config: ml_collections.ConfigDict,
+  dataset: Dataset | None = None,
+  on_step: Callable[[], None] | None = None,
+) -> tuple[Experiment, Plan]:
+  """What a config describes, and how it is trained.
+
+  Args:
+    config: see `configure.make`.
+    dataset: that of the config, if the caller has it.
+    on_step: hears of every step.
+
+  Raises:
+    ValueError: something in the config cannot be; the message names it.
+  """
+  told, method = config.to_dict(), config.method.name
+  check.values(told)
+  plan = Plan(told, grid(told), *(told[name] for name in Plan._fields[2:]))
+  experiment = build(config, dataset, on_step)
+  takes = inspect.signature(lookup(METHODS, "method", method)).parameters
+  check.rates_fit(method, experiment.method.rates, told["sweep"])
+  check.optimizers_fit(method, takes, told)
+  return experiment, plan
+
+
+def grid(config: Mapping) -> list[dict]:
+  """The runs of a config: the product of what `sweep` gives, else the single values."""
+  axes = {name: config["sweep"][name] or (config[name],) for name in keys.OF_RUN}
+  return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def build(
+  config: ml_collections.ConfigDict,
+  dataset: Dataset | None = None,
+  on_step: Callable[[], None] | None = None,
+) -> Experiment:
+  """`assemble`, of a config whose values are known to be good, without the plan."""
+  inner, outer = optimizer(config.inner), optimizer(config.outer)  # before data are read
+  specific_inner = optimizer(config.specific_inner) if config.specific_inner.name else inner
+  dataset = dataset or read_data(config)
+  vocab = {field: len(ids) for field, ids in dataset.vocab.items() if field not in dataset.frozen}
+  vocab["domain"] = len(dataset.domains)
+  goal = objective(construct(MODELS, "model", config.model, vocab=vocab), config.l2)
+  method = construct(
+    METHODS, "method", config.method,
+    loss=counted(goal.loss, on_step) if on_step else goal.loss, penalty=goal.penalty,
+    inner=inner, outer=outer, specific_inner=specific_inner,
+  )  # fmt: skip
+  return Experiment(dataset, goal, method)
+
+
+def read_data(config: ml_collections.ConfigDict) -> Dataset:
+  """The data set of a config."""
+  return construct(DATASETS, "data set", config.data)
+
+
+def statistics(config: ml_collections.ConfigDict) -> str:
+  """The data set of a config in the form of Luo et al. 2023, Tables I-IV."""
+  return data.statistics(read_data(config), config.batch_size)
+
+
+def packed(experiment: Experiment, batch_size: int | str) -> Packed:
+  """The splits as minibatches of `batch_size` rows.
+
+  Raises:
+    ValueError: they, or they and a run, take more memory than there is.
+  """
+  data_bytes = check.data_fit(experiment.dataset, batch_size)
+  train, valid, test = (pack(experiment.dataset, split, batch_size) for split in SPLITS)
+  params, state = experiment.shapes(train)
+  check.run_fits(params, state, data_bytes)
+  return Packed(train, valid, test, tree.size(params))
