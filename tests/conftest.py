@@ -13,7 +13,7 @@ from innergrad_in_numpy import Reference
 from made_results import a_result, a_run, save
 from tiny_experiment import tiny
 
-from mamdr_jax import experiment, files
+from mamdr_jax import assembly, experiment, files
 from mamdr_jax.descent import minibatch
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
@@ -95,9 +95,9 @@ def compiled_once():
 
   They may differ in what no program knows: seeds, rates, lanes, epochs, checkpoints.
   """
-  built, fit = experiment.build(tiny("alternate")), importlib.import_module("mamdr_jax.train.fit")
+  built, fit = assembly.build(tiny("alternate")), importlib.import_module("mamdr_jax.train.fit")
   with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(experiment, "build", lambda *_: built)
+    patch.setattr(assembly, "build", lambda *_: built)
     patch.setattr(experiment, "measure", jax.jit(experiment.measure, static_argnums=(0, 1)))
     patch.setattr(fit, "compiled", functools.cache(fit.compiled))
     yield
