@@ -62,6 +62,13 @@ def test_an_optimizer_that_the_method_does_not_have_is_refused(section, tmp_path
     experiment.run(tiny("alternate", **{f"{section}.name": "adam"}), tmp_path / "run")
 
 
+@pytest.mark.parametrize("section", ["inner", "outer", "specific_inner"])
+def test_an_unknown_optimizer_is_refused_before_data_are_read(section, tmp_path, monkeypatch):
+  monkeypatch.setattr(assembly, "read_data", lambda config: 1 / 0)
+  with pytest.raises(ValueError, match="unknown optimizer 'adamm'"):
+    experiment.run(tiny(**{f"{section}.name": "adamm"}), tmp_path / "run")
+
+
 @pytest.mark.parametrize(
   ("changes", "said"),
   [

@@ -62,6 +62,15 @@ def test_what_changes_no_result_does_not_hinder_going_on(trained, tmp_path, caps
   assert "nothing was run" in capsys.readouterr().err
 
 
+def test_of_what_has_ended_no_minibatches_are_made(trained, tmp_path, monkeypatch):
+  workdir, config, result = copied(trained, tmp_path)
+  monkeypatch.setattr(experiment, "packed", lambda *_: 1 / 0)
+  assert experiment.run(config, workdir) == result
+  with pytest.raises(ZeroDivisionError):
+    experiment.run(config, tmp_path / "new")
+  assert not (tmp_path / "new").exists()
+
+
 def test_another_version_of_the_code_is_said(trained, tmp_path, monkeypatch, capsys):
   workdir, config, result = copied(trained, tmp_path)
   monkeypatch.setattr(identity.machine, "code", lambda: "another")
