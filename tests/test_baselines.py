@@ -1,12 +1,15 @@
 """What needs no training, against scikit-learn."""
 
+import tracemalloc
+
+import jax
 import numpy as np
 import pytest
 from made_results import a_result, a_run, rows_of
 from sklearn.metrics import log_loss, roc_auc_score
 
-from mamdr_jax import baselines, report
-from mamdr_jax.data import SPLITS, synthetic
+from mamdr_jax import baselines, metrics, report
+from mamdr_jax.data import SPLITS, blocks, synthetic
 from mamdr_jax.report import comparison
 
 
@@ -33,6 +36,46 @@ def test_popularity_counts_training_positives_of_the_domain(dataset, split):
   rows = dataset.split == SPLITS.index(split)
   expected = log_loss(dataset.label[rows], predicted[rows])
   assert found["log_loss"] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_neither_blocks_nor_the_order_of_rows_change_a_figure(dataset, monkeypatch, shuffled):
+  expected = baselines.baselines(dataset), baselines.ceiling(dataset)
+  order = np.random.default_rng(0).permutation(len(dataset.label)) if shuffled else slice(None)
+  rows = {name: getattr(dataset, name)[order] for name in ("label", "domain", "split", "truth")}
+  rows["ids"] = {field: column[order] for field, column in dataset.ids.items()}
+  for size in (50, 150, 1000):
+    monkeypatch.setattr(blocks, "BLOCK", size)
+    assert len(list(blocks.blocks(np.array([120, 90, 60])))) == {50: 3, 150: 2, 1000: 1}[size]
+    other = dataset._replace(**rows)
+    assert (baselines.baselines(other), baselines.ceiling(other)) == expected
+
+
+def test_auc_on_the_host_is_that_of_the_device():
+  rng = np.random.default_rng(0)
+  group = rng.integers(12, size=500)
+  group[group == 7] = 8  # empty
+  label = np.where(group == 3, 1, rng.random(500) < 0.3).astype(np.int8)  # 3 lacks negatives
+  on_device = jax.jit(metrics.grouped_auc, static_argnums=4)
+  for score in (rng.integers(6, size=500), rng.random(500).astype(np.float32)):
+    columns = (np.float32(x) for x in (score, label, np.ones(500)))
+    expected = on_device(*columns, group.astype(np.int32), 12)
+    found = baselines.grouped_auc(score, label, group, 12)
+    assert set(np.flatnonzero(np.isnan(found))) == {3, 7}
+    np.testing.assert_allclose(found, expected, rtol=2e-7)  # XLA divides once, by a product
+
+
+def test_memory_is_that_of_a_block(monkeypatch):
+  def peak(num_domains):
+    made = synthetic.load(sizes=(100,) * num_domains, num_users=200, num_items=100, features="ids")
+    tracemalloc.start()
+    baselines.baselines(made), baselines.ceiling(made)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+  monkeypatch.setattr(blocks, "BLOCK", 2**12)
+  assert peak(1600) - peak(200) < 1000 * 1400  # of what is by domain; of a row less than 10 bytes
 
 
 def test_a_domain_without_a_training_positive_has_a_finite_log_loss(dataset):

@@ -7,7 +7,7 @@ import pytest
 from handmade import assert_same
 
 from mamdr_jax import machine
-from mamdr_jax.data import counts, exposure_blocks, synthetic
+from mamdr_jax.data import blocks, counts, exposure_blocks, synthetic
 
 D = 130
 CRC = 2965328480  # of the ids, domains, labels and splits of `many()`
@@ -38,15 +38,15 @@ def test_how_domains_are_put_into_blocks_changes_no_row(block, size, monkeypatch
   size = size | {"features": "frozen", "feature_size": 3}
   whole = many(**size)
   assert whole.frozen["user"].shape == (len(whole.vocab["user"]), 3)
-  monkeypatch.setattr(exposure_blocks, "BLOCK", block)
+  monkeypatch.setattr(blocks, "BLOCK", block)
   monkeypatch.setattr(synthetic.ground_truth, "CHUNK", block)
   parts = many(**size)
   assert_same(whole, parts)
 
 
 def test_a_block_is_whole_domains_of_no_more_rows_or_one_that_has_more(monkeypatch):
-  monkeypatch.setattr(exposure_blocks, "BLOCK", 10)
-  found = list(exposure_blocks.blocks(np.array([4, 6, 1, 9, 25, 3])))
+  monkeypatch.setattr(blocks, "BLOCK", 10)
+  found = list(blocks.blocks(np.array([4, 6, 1, 9, 25, 3])))
   assert found == [slice(0, 2), slice(2, 4), slice(4, 5), slice(5, 6)]
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-BLOCK = 2**20  # rows; a domain that has more is a block of its own
+from mamdr_jax.data.blocks import blocks
 
 
 class Ids(NamedTuple):
@@ -30,16 +30,6 @@ class Pools(NamedTuple):
   first: np.ndarray  # [d], its place of the first
   at_home: np.ndarray  # [d], how many of them are at home
   home: np.ndarray  # the places of those, domain after domain
-
-
-def blocks(sizes: np.ndarray) -> Iterator[slice]:
-  """Consecutive domains of at most `BLOCK` rows together, or one that has more."""
-  ends, start = np.cumsum(sizes), 0
-  while start < len(sizes):
-    before = ends[start] - sizes[start]
-    stop = max(start + 1, int(np.searchsorted(ends, before + BLOCK, side="right")))
-    yield slice(start, stop)
-    start = stop
 
 
 def draw(

@@ -7,6 +7,7 @@ import numpy as np
 
 from mamdr_jax import machine
 from mamdr_jax.data import ground_truth
+from mamdr_jax.data.blocks import blocks
 from mamdr_jax.data.counts import (
   ONLINE_ROWS,
   PRESETS,
@@ -17,7 +18,6 @@ from mamdr_jax.data.counts import (
 )
 from mamdr_jax.data.dataset import Dataset
 from mamdr_jax.data.exposure import FEW, draw_pairs
-from mamdr_jax.data.exposure_blocks import blocks
 from mamdr_jax.data.mapped import Empty, mapped
 from mamdr_jax.data.split import stratify
 
