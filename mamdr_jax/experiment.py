@@ -19,7 +19,7 @@ from mamdr_jax.distribution import many
 from mamdr_jax.evaluate import by_name, measure
 from mamdr_jax.files import CONFIG, RESULT
 from mamdr_jax.progress import Progress
-from mamdr_jax.theory.probe import conflict_probe, held
+from mamdr_jax.theory.probe import held, serving_probe
 from mamdr_jax.train import Epoch, Probe, Run, Setup, fit
 from mamdr_jax.train.memory import lanes_that_fit
 from mamdr_jax.workdir import identity, ids, runs
@@ -100,7 +100,7 @@ def train(
 
   probe = None
   if plan.probe_every:
-    probe = Probe(conflict_probe(goal.loss, held(data.train)), plan.probe_every)
+    probe = Probe(serving_probe(goal.loss, held(data.train)), plan.probe_every)
   groups = fit(
     setup,
     jnp.stack([jax.random.key(point["seed"]) for point in points]),

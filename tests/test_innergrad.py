@@ -106,6 +106,24 @@ def test_sampled_pairs_are_distinct_and_have_no_domain_twice():
   assert set(zip(*map(np.ravel, theory.sample_pairs(KEY, 4, 12)), strict=True)) == set(PAIRS)
 
 
+@pytest.mark.parametrize(("num_domains", "num_pairs"), [(100_000, 500), (12, 30)])
+def test_pairs_of_many_domains_are_drawn_without_a_list_of_all(num_domains, num_pairs):
+  draw = jax.jit(lambda key: jnp.stack(theory.sample_pairs(key, num_domains, num_pairs)))
+  counts = np.zeros(num_domains)
+  for key in jax.random.split(KEY, 40):
+    i, j = np.asarray(draw(key))
+    assert len(set(zip(i, j, strict=True))) == num_pairs
+    assert (i != j).all() and min(i.min(), j.min()) >= 0 and max(i.max(), j.max()) < num_domains
+    counts += np.bincount(i, minlength=num_domains) + np.bincount(j, minlength=num_domains)
+  halves = counts[: num_domains // 2].sum(), counts[num_domains // 2 :].sum()
+  assert abs(halves[0] - halves[1]) < 4 * np.sqrt(counts.sum())
+
+
+def test_more_pairs_than_there_are_cannot_be_drawn():
+  with pytest.raises(ValueError, match="4 domains make 12 ordered pairs, fewer than 13"):
+    theory.sample_pairs(KEY, 4, 13)
+
+
 def expansion(reference, order):
   terms = [(1, reference.g[i]) for i in order]
   before = itertools.combinations(order, 2)

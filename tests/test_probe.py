@@ -1,5 +1,6 @@
 """Cosines and conflict of gradients, and the probe that measures them while training."""
 
+import functools
 import itertools
 
 import handmade
@@ -20,7 +21,8 @@ from mamdr_jax.theory.conflict import (
   gram,
   pair_mean,
 )
-from mamdr_jax.theory.probe import conflict_probe, held
+from mamdr_jax.theory.probe import conflict_probe, held, serving_probe
+from mamdr_jax.view import view
 
 KEY = jax.random.key(3)
 
@@ -116,7 +118,38 @@ def test_the_probe_computes_nothing_as_long_as_a_table(params, train):
   assert 4 * handmade.BATCH_SIZE <= longest < 5000
 
 
+def test_training_is_probed_at_the_mean_over_domains_of_what_serves_them(params, train, probe):
+  longer = lengthened(params)
+  several = [jax.tree.map(lambda leaf, d=d: leaf * (d - 1.5), longer) for d in range(4)]
+  stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *several)
+  serve = lambda domain, rows=None: view(tree.take(stacked, domain), rows)
+  measured = jax.jit(lambda: serving_probe(handmade.loss, held(train), alpha=ALPHA)(KEY, serve))()
+  mean = jax.tree.map(lambda *leaves: sum(leaves) / 4, *several)
+  for name, value in probe(ALPHA, mean).items():
+    np.testing.assert_allclose(measured[name], value, rtol=1e-4, err_msg=name)
+
+
+def served_alike(params, domain, rows=None):
+  del domain
+  return view(params, rows)
+
+
+def test_of_very_many_domains_a_probe_takes_an_even_sample_however_many_there_are():
+  longest = []
+  for num_domains in (60, 600):
+    data, params = handmade.batches((5,) * num_domains), handmade.init(KEY, None, num_domains)
+    batches = held(data)
+    assert batches.domain.tolist() == sorted(set(batches.domain.tolist()))
+    assert len(batches.domain) == 50 and (batches.domain >= num_domains / 2).sum() > 15
+    handmade.assert_trees_equal(tree.take(batches, 7), minibatch(data, int(batches.domain[7])))
+    serve = functools.partial(served_alike, params)
+    program = jax.make_jaxpr(serving_probe(handmade.loss, batches), static_argnums=1)(KEY, serve)
+    longest.append(max(np.prod(shape) for shape in shapes(program.jaxpr)))
+  assert longest[0] == longest[1]
+
+
 def test_the_probe_takes_two_domains():
   batches = held(handmade.batches((8,)))
-  with pytest.raises(ValueError, match="expected 2 or more, got 1"):
-    conflict_probe(handmade.loss, batches)
+  for probe in (conflict_probe, serving_probe):
+    with pytest.raises(ValueError, match="expected 2 or more, got 1"):
+      probe(handmade.loss, batches)

@@ -28,10 +28,50 @@ def hessian_product(loss: Callable[[Params], Array], params: Params, v: Params) 
 
 
 def sample_pairs(key: Key, num_domains: int, num_pairs: int) -> Pair:
-  """Distinct ordered pairs (i, j), i ≠ j, drawn uniformly: each [num_pairs] int32."""
-  drawn = jax.random.permutation(key, num_domains * (num_domains - 1))[:num_pairs]
-  i, shift = jnp.divmod(drawn, num_domains - 1)
+  """Distinct ordered pairs (i, j), i ≠ j, drawn uniformly: each [num_pairs] int32.
+
+  The cost is that of sorting so many, however many domains there are.
+
+  Raises:
+    ValueError: there are not so many pairs.
+  """
+  every = num_domains * (num_domains - 1)
+  if num_pairs > every:
+    raise ValueError(f"{num_domains} domains make {every} ordered pairs, fewer than {num_pairs}")
+  if every <= 4 * num_pairs:
+    drawn = jax.random.permutation(key, every)[:num_pairs]
+    i, shift = jnp.divmod(drawn, num_domains - 1)
+  else:
+    i, shift = _drawn_apart(key, num_domains, num_pairs)
   return i, (i + 1 + shift) % num_domains
+
+
+def _drawn_apart(key: Key, num_domains: int, num_pairs: int) -> Pair:
+  """Distinct (i, shift), i < D and shift < D − 1: what repeats an earlier pair is drawn again.
+
+  No pair is told from another, so that all sets of them are equally likely. `num_pairs` is below a
+  quarter of all pairs, and so is what repeats, in the mean, of each draw.
+  """
+
+  def draw(key):
+    keys = jax.random.split(key)
+    of = lambda key, end: jax.random.randint(key, (num_pairs,), 0, end, jnp.int32)
+    return of(keys[0], num_domains), of(keys[1], num_domains - 1)
+
+  def repeats(i, shift):
+    order = jnp.lexsort((shift, i))  # stable: the earlier one first
+    same = (jnp.diff(i[order]) == 0) & (jnp.diff(shift[order]) == 0)
+    return jnp.zeros(num_pairs, bool).at[order[1:]].set(same)
+
+  def redraw(carry):
+    key, pair, again = carry
+    key, draw_key = jax.random.split(key)
+    pair = tuple(jnp.where(again, new, old) for new, old in zip(draw(draw_key), pair, strict=True))
+    return key, pair, repeats(*pair)
+
+  blank = jnp.zeros(num_pairs, jnp.int32)
+  start = key, (blank, blank), jnp.ones(num_pairs, bool)
+  return jax.lax.while_loop(lambda carry: carry[2].any(), redraw, start)[1]
 
 
 @full_precision

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mamdr_jax.core import DomainBatches, Hparams, Key, Params
+from mamdr_jax.core import DomainBatches, Hparams, Key
 from mamdr_jax.train import run as life
 from mamdr_jax.train.run import Run, Setup
 
@@ -37,7 +37,8 @@ class Epoch(NamedTuple):
 class Probe(NamedTuple):
   """Something to measure while training."""
 
-  measure: Callable[[Key, Params], dict]  # at the mean over domains of what serves them: scalars
+  # (key, what serves a domain, as `Method.params` without its state) -> scalars
+  measure: Callable[[Key, Callable], dict]
   every: int  # epochs
 
 
@@ -114,7 +115,7 @@ def fit(
   """
   phases = [m for m in (setup.method.base, setup.method) if m is not None]
   abreast = max([lanes, *(some.index.size for some in resumed)]) > 1
-  programs = [compiled(setup._replace(method=m), abreast, probe, train.start.size) for m in phases]
+  programs = [compiled(setup._replace(method=m), abreast, probe) for m in phases]
 
   def fresh(index):
     return Group(index, 0, 0, epochs, programs[0].begin(keys[index], train))
@@ -148,14 +149,14 @@ def fit(
     yield group
 
 
-def compiled(setup: Setup, abreast: bool, probe: Probe | None, num_domains: int) -> Programs:
+def compiled(setup: Setup, abreast: bool, probe: Probe | None) -> Programs:
   """The functions of `life` for a phase, over a leading axis of runs: many `abreast`, or one."""
   over = jax.vmap if abreast else alone
   of = lambda f, *axes: over(functools.partial(f, setup), axes)
   advance = functools.partial(life.advance, setup)
   if abreast:  # runs that have stopped wait for the others
     advance = life.unless_stopped(advance)
-  look = probe and functools.partial(life.look, setup, probe.measure, num_domains)
+  look = probe and functools.partial(life.look, setup, probe.measure)
   return Programs(
     begin=jax.jit(of(life.begin, 0, None)),
     tune=jax.jit(of(life.tune, 0, 0, None, None)),

@@ -4,6 +4,7 @@ tunes what another has trained, `tune` and `advance` again.
 All of it is written for one run. `fit` compiles it, maps it over several runs, and stops them.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from mamdr_jax import tree
-from mamdr_jax.core import Array, DomainBatches, Hparams, Key, Method, Params, Tree
+from mamdr_jax.core import Array, DomainBatches, Hparams, Key, Method, Tree
 from mamdr_jax.descent import minibatch, reshuffle
 from mamdr_jax.evaluate import measure
 from mamdr_jax.metrics import auc_of_each
@@ -98,15 +99,9 @@ def tune(setup: Setup, run: Run, key: Key, train: DomainBatches, valid: DomainBa
   return _begun(setup, state, train, auc_of_each(found, valid), run.epochs)
 
 
-def look(
-  setup: Setup, probe: Callable[[Key, Params], dict], num_domains: int, run: Run, key: Key
-) -> dict:
-  """What `probe` measures at the mean over domains of what serves them, a dict of scalars."""
-  serve = lambda domain: setup.method.params(run.state, domain)
-  more = lambda total, domain: (tree.add(total, serve(domain)), None)
-  total, _ = jax.lax.scan(more, serve(jnp.int32(0)), jnp.arange(1, num_domains))
-  mean = jax.tree.map(lambda x: x / num_domains, total)
-  return probe(epoch_keys(key, run.epochs)[2], mean)
+def look(setup: Setup, probe: Callable[[Key, Callable], dict], run: Run, key: Key) -> dict:
+  """What `probe` measures of what serves each domain, a dict of scalars."""
+  return probe(epoch_keys(key, run.epochs)[2], functools.partial(setup.method.params, run.state))
 
 
 def epoch_keys(key: Key, epoch: Array) -> Key:

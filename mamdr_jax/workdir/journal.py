@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import jax
 import numpy as np
 
-from mamdr_jax import files, report, results, tree
+from mamdr_jax import files, report, results
 from mamdr_jax.data import Dataset
 from mamdr_jax.files import CSV, CURVES, GROUP, RESULT
 from mamdr_jax.train import Epoch, Group, Resumed, Run
@@ -82,7 +83,7 @@ class Journal:
     for i, number in enumerate(group.index.tolist()):
       if number in self.finished:  # as some are of a group whose others had not
         continue
-      run, asked = tree.take(group.runs, i), time.monotonic()
+      run, asked = jax.tree.map(lambda x, i=i: x[i], group.runs), time.monotonic()  # views
       result = dict(outcome(number, run))
       result["seconds"] = self.seconds[number] + time.monotonic() - asked
       last = None if result["stopped"] or result["tuned"] else run
