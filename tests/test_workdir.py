@@ -8,7 +8,7 @@ from handmade import timeless
 from tiny_experiment import assert_same_states, lines, tiny
 
 from mamdr_jax import assembly, configure, data, evaluate, experiment, files, report, study
-from mamdr_jax.workdir import identity
+from mamdr_jax.workdir import folder, identity
 from mamdr_jax.workdir.lock import locked
 
 SPLIT = ["train"] * 60 + ["valid"] * 30 + ["test"] * 30
@@ -163,6 +163,41 @@ def test_overwriting_a_study_leaves_no_case_of_the_old_one(tmp_path):
   assert left == ["config.json", "method.k=1", "notes.txt", "runs.csv"]
   experiment.run(tiny("alternate", epochs=1), tmp_path, overwrite=True)
   assert not (tmp_path / "method.k=1").exists() and (tmp_path / files.RESULT).exists()
+
+
+def everything(folder):
+  """path -> bytes of all files below a folder."""
+  return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_below_a_folder_without_an_experiment_is_not_overwritten(trained, tmp_path):
+  for name in ("runs/a", "runs/b/c"):
+    shutil.copytree(trained[0], tmp_path / name)
+  there, config = everything(tmp_path), tiny("alternate", epochs=1)
+  study_of = tiny("alternate", **{"sweep.over": (("method.name", ("alternate",)),)})
+  for workdir in (tmp_path, tmp_path / "runs", tmp_path / "runs" / "b"):
+    first = tmp_path / "runs" / ("b/c" if workdir.name == "b" else "a")
+    with pytest.raises(ValueError, match=f"{workdir} holds no .*below it, {first} first") as caught:
+      experiment.run(config, workdir, overwrite=True)
+    assert len(str(caught.value).splitlines()) == 1
+  assert everything(tmp_path) == there
+  (tmp_path / "runs" / "config.json").write_text("{")  # of what, nobody knows
+  with pytest.raises(ValueError, match="holds no experiment of its own"):
+    study.run(study_of, tmp_path / "runs", overwrite=True)
+  assert everything(tmp_path).items() > there.items()
+
+
+def test_overwriting_takes_what_is_the_experiments_or_the_studys_own(trained, tmp_path):
+  shutil.copytree(trained[0], tmp_path / "run")
+  shutil.copytree(trained[0], tmp_path / "run" / "another")
+  there = everything(tmp_path / "run" / "another")
+  folder.clear(tmp_path / "run")
+  assert everything(tmp_path / "run") == there
+  about = {"config": {}, "cases": ["another", "../outside"]}
+  files.write_json(tmp_path / "run" / files.CONFIG, about)
+  shutil.copytree(trained[0], tmp_path / "outside")
+  folder.clear(tmp_path / "run")
+  assert not everything(tmp_path / "run") and (tmp_path / "outside" / files.RESULT).exists()
 
 
 @pytest.mark.parametrize("name", ["../../x", "/tmp/x", "a/../../b", "runs", "a\0b"])

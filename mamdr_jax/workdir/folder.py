@@ -122,9 +122,21 @@ def clear(workdir: Path) -> None:
   """Removes an experiment, or a study with its cases, from a folder; what else is there stays.
 
   Raises:
-    ValueError: another process is at work in one of the cases.
+    ValueError: the folder is neither and experiments are below it, or another process is at work in
+      one of the cases.
   """
-  for folder in [workdir, *sorted(path.parent for path in workdir.rglob(f"*/{CONFIG}"))]:
+  below = sorted(path.parent for path in workdir.rglob(f"*/{CONFIG}"))
+  try:
+    cases = dict(files.read_json(workdir / CONFIG)).get("cases", ())
+  except (ValueError, TypeError):
+    for folder in below:
+      if _holds_experiment(folder):
+        raise ValueError(
+          f"{workdir} holds no experiment of its own, and --overwrite would clear those below it, "
+          f"{folder} first; name that one as --workdir"
+        ) from None
+    cases = ()
+  for folder in [workdir, *(f for f in below if f.relative_to(workdir).as_posix() in cases)]:
     with contextlib.nullcontext() if folder == workdir else locked(folder):
       for name in identity.ALL:
         if (folder / name).is_dir():
@@ -134,3 +146,10 @@ def clear(workdir: Path) -> None:
     while folder != workdir and not any(folder.iterdir()):
       folder.rmdir()
       folder = folder.parent
+
+
+def _holds_experiment(folder: Path) -> bool:
+  try:
+    return identity.read(folder) is not None
+  except ValueError:
+    return False
