@@ -56,6 +56,13 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def cleared():
+  """Programs go at the end of a file, since few serve another: they would come to gigabytes."""
+  yield
+  jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def train():
   """4 domains of 5, 8, 13 and 21 rows as 1, 1, 2 and 3 minibatches of 8 rows."""
