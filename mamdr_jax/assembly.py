@@ -133,8 +133,13 @@ def packed(experiment: Experiment, batch_size: int | str) -> Packed:
   Raises:
     ValueError: they, or they and a run, take more memory than there is.
   """
-  data_bytes = check.data_fit(experiment.dataset, batch_size)
-  train, valid, test = (pack(experiment.dataset, split, batch_size) for split in SPLITS)
+  dataset = experiment.dataset
+  data_bytes = check.data_fit(dataset, batch_size)
+  train, bare = pack(dataset, "train", batch_size), dataset._replace(frozen={})
+  # Given features are on the device once.
+  valid, test = (
+    pack(bare, split, batch_size)._replace(frozen=train.frozen) for split in SPLITS[1:]
+  )
   params, state = experiment.shapes(train)
   check.run_fits(params, state, data_bytes)
   return Packed(train, valid, test, tree.size(params))

@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from mamdr_jax import files
 from mamdr_jax.data.files import bounded_lines, brief, check_columns
 
 SMALL = 2**28  # bytes that a file may unpack to, however small it is
+CHUNK = 2**14  # rows that are looked at at a time
 INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -19,7 +21,7 @@ def read_embedding(path: Path, wanted: np.ndarray, width: int) -> tuple[np.ndarr
   line without an integer id is a header. Of a repeated id the last row counts. ValueError at a line
   that is not so.
   """
-  place = {int(ident): row for row, ident in enumerate(wanted)}
+  place = pd.Index(wanted)
   feature = np.zeros((len(place), width), np.float32)
   found = np.zeros(len(place), bool)
   line = 0
@@ -37,7 +39,8 @@ def read_embedding(path: Path, wanted: np.ndarray, width: int) -> tuple[np.ndarr
       raise ValueError(
         f"{path}, line {line}: expected {width} numbers separated by spaces, found {len(values)}"
       )
-    if (row := place.get(int(ident))) is not None:
+    if (ident := int(ident)) in place:
+      row = place.get_loc(ident)
       try:
         feature[row] = values
       except ValueError as error:
@@ -45,6 +48,8 @@ def read_embedding(path: Path, wanted: np.ndarray, width: int) -> tuple[np.ndarr
       found[row] = True
   if not line:
     raise ValueError(f"{path} is empty")
+  if found.all():
+    return np.asarray(wanted), feature
   return np.asarray(wanted)[found], feature[found]
 
 
@@ -90,7 +95,10 @@ def align(path: Path, vocab: np.ndarray, ident: np.ndarray, feature: np.ndarray)
     )
   order = np.argsort(ident, kind="stable")
   rows = order[np.searchsorted(ident[order], vocab, side="right") - 1]
-  finite = np.isfinite(feature[rows]).all(axis=1)
-  if not finite.all():
-    raise ValueError(f"{path}: the features of id {vocab[np.argmin(finite)]} are not all finite")
-  return feature[rows]
+  aligned = feature[rows]
+  for at in range(0, len(aligned), CHUNK):
+    finite = np.isfinite(aligned[at : at + CHUNK]).all(axis=1)
+    if not finite.all():
+      odd = vocab[at + np.argmin(finite)]
+      raise ValueError(f"{path}: the features of id {odd} are not all finite")
+  return aligned
