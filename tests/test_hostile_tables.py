@@ -116,6 +116,22 @@ def test_a_number_that_float32_cannot_hold_is_refused(tmp_path):
   )
 
 
+@pytest.mark.parametrize("few", [0, 20, 10_000])
+def test_texts_have_one_code_in_whatever_blocks_they_are_read(tmp_path, monkeypatch, few):
+  rng = np.random.default_rng(0)
+  users, numbers = rng.integers(900, size=5000), rng.random(5000)
+  rows = [f"u{user},{n % 7},{x}\n" for n, (user, x) in enumerate(zip(users, numbers, strict=True))]
+  (tmp_path / "t.csv").write_text("user,item,x\n" + "".join(rows))
+  monkeypatch.setattr(delimited, "BLOCK", 2**12)  # some 30 of them
+  monkeypatch.setattr(delimited, "FEW", few)
+  columns = {"user": "user", "item": "item", "x": "x"}
+  frame = delimited.read_columns(tmp_path / "t.csv", columns, numbers=("x",))
+  assert frame["user"].tolist() == [f"u{user}" for user in users]
+  assert frame["user"].cat.categories.tolist() == frame["user"].drop_duplicates().tolist()
+  assert frame["item"].cat.categories.tolist() == [str(n) for n in range(7)]
+  np.testing.assert_array_equal(frame["x"], numbers)
+
+
 def plain(path):
   """The rows of a table as the csv module has them, or None where a cell cannot be."""
   with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:

@@ -1,7 +1,7 @@
 """CSV files: the columns that are named, and no more than those in memory."""
 
 import csv
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from mamdr_jax.data.files import (
 
 TEXT = pa.dictionary(pa.int32(), pa.string())  # every distinct cell once, and a code per row
 BLOCK = 2**22  # bytes that are parsed at a time; no row may be longer
+FEW = 2**18  # texts that may wait to be compared with those that are known
 
 
 def read_columns(
@@ -51,15 +52,15 @@ def read_columns(
   at = {here: str(header.index(there)) for here, there in columns.items()}
   kinds = {at[here]: pa.float64() if here in numbers else TEXT for here in columns}
   try:
-    table = _parse(path, len(header), skip, kinds)
+    made = _parse(path, len(header), skip, kinds)
   except pa.ArrowInvalid as error:
     if "conversion error to double" not in str(error):
       raise _told(path, len(header), str(error)) from None
     # A cell is no number, or is one in a way of writing of its own: `columns.numbers` will say.
-    table = _parse(path, len(header), skip, dict.fromkeys(kinds, TEXT))
-  if not table.num_rows:
+    made = _parse(path, len(header), skip, dict.fromkeys(kinds, TEXT))
+  frame = pd.DataFrame({here: made[name] for here, name in at.items()}, copy=False)
+  if frame.empty:
     raise ValueError(f"{path} has no rows")
-  frame = pd.DataFrame({here: as_pandas(table[name]) for here, name in at.items()}, copy=False)
   first = 0 if names else 1
   frame.index = pd.RangeIndex(first, first + len(frame), name="record")
   return frame
@@ -67,13 +68,24 @@ def read_columns(
 
 def as_pandas(column: pa.ChunkedArray) -> pd.Categorical | np.ndarray:
   """A column of numbers, or of codes of text, without a Python object per text."""
-  if not pa.types.is_dictionary(column.type):
-    return column.to_numpy()
   if not column.num_chunks:
     return pd.Categorical([])
-  text = pd.array(column.chunk(0).dictionary, pd.StringDtype("pyarrow", na_value=np.nan))
-  codes = np.concatenate([chunk.indices.to_numpy() for chunk in column.chunks])
-  return pd.Categorical.from_codes(codes, pd.Index(text))
+  return _whole(map(_cells, column.chunks), column)
+
+
+def _cells(part: pa.Array) -> np.ndarray:
+  """Numbers, or codes of text."""
+  coded = pa.types.is_dictionary(part.type)
+  return (part.indices if coded else part).to_numpy(zero_copy_only=False)
+
+
+def _whole(parts: Iterable[np.ndarray], like: pa.ChunkedArray) -> pd.Categorical | np.ndarray:
+  """`_cells` part after part, codes with the texts that `like` has in its dictionary."""
+  whole = np.concatenate(list(parts))
+  if not pa.types.is_dictionary(like.type):
+    return whole
+  text = pd.array(like.chunk(0).dictionary, pd.StringDtype("pyarrow", na_value=np.nan))
+  return pd.Categorical.from_codes(whole, pd.Index(text))
 
 
 def line_of(path: Path, record: int) -> int:
@@ -114,28 +126,63 @@ def _header(path: Path) -> tuple[list[str], int]:
   return names, lines
 
 
-def _parse(path: Path, width: int, skip: int, kinds: Mapping[str, pa.DataType]) -> pa.Table:
+def _parse(
+  path: Path, width: int, skip: int, kinds: Mapping[str, pa.DataType]
+) -> dict[str, pd.Categorical | np.ndarray]:
   """Columns by their place in the line, "0" the first."""
   with explained(path), _opened(path) as file:
     try:
-      table = arrow.read_csv(
-        file,
-        read_options=arrow.ReadOptions(
-          column_names=[str(k) for k in range(width)], skip_rows=skip, block_size=BLOCK
-        ),
-        parse_options=arrow.ParseOptions(newlines_in_values=True),
-        convert_options=arrow.ConvertOptions(
-          column_types=dict(kinds),
-          include_columns=list(kinds),
-          null_values=["", "nan", "NaN", "NAN"],
-          strings_can_be_null=False,
-        ),
+      return _joined(
+        arrow.open_csv(
+          file,
+          read_options=arrow.ReadOptions(
+            column_names=[str(k) for k in range(width)], skip_rows=skip, block_size=BLOCK
+          ),
+          parse_options=arrow.ParseOptions(newlines_in_values=True),
+          convert_options=arrow.ConvertOptions(
+            column_types=dict(kinds),
+            include_columns=list(kinds),
+            null_values=["", "nan", "NaN", "NAN"],
+            strings_can_be_null=False,
+          ),
+        )
       )
     except pa.ArrowInvalid as error:
       if "Empty CSV" in str(error) or "Could not skip" in str(error):
         raise ValueError(f"{path} has no rows") from None
       raise
-  return table.unify_dictionaries()
+
+
+def _joined(blocks: arrow.CSVStreamingReader) -> dict[str, pd.Categorical | np.ndarray]:
+  """The columns of all blocks, each of which comes with the texts that are in it.
+
+  Those are compared with the known ones whenever they are as many: so time stays linear, and memory
+  is that of the distinct texts and of a code per row.
+  """
+  parts = {name: [] for name in blocks.schema.names}
+  known, waiting, num_known, num_waiting = blocks.schema.empty_table(), [], 0, 0
+
+  def join():
+    # Texts that are known keep their codes, since those of the first part come first.
+    table = pa.concat_tables([known, pa.Table.from_batches(waiting, blocks.schema)])
+    table = table.unify_dictionaries()
+    for name, column in zip(table.column_names, table.columns, strict=True):
+      parts[name] += map(_cells, column.chunks)
+    return table.slice(0, 0)
+
+  for block in blocks:
+    waiting.append(block)
+    num_waiting += _num_texts(block.columns)
+    if num_waiting > max(num_known, FEW):
+      known, waiting, num_waiting = join(), [], 0
+      num_known = _num_texts(column.chunk(0) for column in known.columns)
+  known = join()
+  columns = zip(known.column_names, known.columns, strict=True)
+  return {name: _whole(parts.pop(name), column) for name, column in columns}
+
+
+def _num_texts(columns: Iterable[pa.Array]) -> int:
+  return sum(len(x.dictionary) for x in columns if pa.types.is_dictionary(x.type))
 
 
 def _opened(path: Path) -> pa.NativeFile:
