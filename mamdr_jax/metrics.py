@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from mamdr_jax.core import Array, DomainBatches
+from mamdr_jax.scan import running
 
 
 def grouped_auc(score: Array, label: Array, weight: Array, group: Array, num_groups: int) -> Array:
@@ -69,7 +70,7 @@ def running_sum(x: Array | tuple[Array, Array], begins: Array) -> tuple[Array, A
     return tuple(jnp.where(b[1], y, x) for x, y in zip(total, b[0], strict=True)), a[1] | b[1]
 
   x = x if isinstance(x, tuple) else (x, jnp.zeros_like(x))
-  return jax.lax.associative_scan(join, (x, begins))[0]
+  return running(join, (x, begins))[0]
 
 
 def _add(a: tuple[Array, Array], b: tuple[Array, Array]) -> tuple[Array, Array]:
