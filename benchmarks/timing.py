@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mamdr_jax.core import Batch, DomainBatches
-from mamdr_jax.data.dataset import own_rows
+from mamdr_jax.data.batches import own_rows
 
 
 def best_of(runs: Sequence[Callable[[], object]], repeats: int) -> np.ndarray:

@@ -7,17 +7,20 @@ from typing import NamedTuple
 
 import jax
 import ml_collections
+import numpy as np
 
 from mamdr_jax import check, data, keys, tree
 from mamdr_jax.configure import construct, lookup, optimizer
 from mamdr_jax.core import DomainBatches, Method, Tree
-from mamdr_jax.data import DATASETS, SPLITS, Dataset, pack
+from mamdr_jax.data import DATASETS, SPLITS, Dataset, HostBatches, on_host, pack
+from mamdr_jax.data.batches import some
 from mamdr_jax.descent import minibatch
-from mamdr_jax.evaluate import Serving
+from mamdr_jax.evaluate import Serving, serving
 from mamdr_jax.methods import METHODS
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import Objective, objective
 from mamdr_jax.progress import counted
+from mamdr_jax.train import at_rest
 
 
 class Experiment(NamedTuple):
@@ -27,24 +30,25 @@ class Experiment(NamedTuple):
   objective: Objective
   method: Method
 
-  def shapes(self, train: DomainBatches) -> tuple[Tree, Tree]:
+  def shapes(self, train: DomainBatches | HostBatches) -> tuple[Tree, Tree]:
     """(parameters, state of the method) before the first epoch, as shapes."""
+    seen = some(train, np.zeros(1, np.int32))
 
     def start(key):
       params_key, state_key = jax.random.split(key)
-      params = state = self.objective.init(params_key, minibatch(train, 0))
+      params = state = self.objective.init(params_key, minibatch(seen, 0))
       for phase in filter(None, (self.method.base, self.method)):
-        state = phase.init(state_key, state, train)
+        state = phase.init(state_key, state, seen)
       return params, state
 
     return jax.eval_shape(start, jax.random.key(0))
 
   def serving(self, state: Tree, train: DomainBatches) -> Serving:
     """domain → the parameters that serve it, moments for normalisation taken from `train`."""
-    return Serving(self.objective, self.method, state, train)
+    return serving(self.objective, self.method, state, train)
 
 
-class Plan(NamedTuple):
+class Training(NamedTuple):
   """How the runs of a config are trained; `keys.TRAINING` says what each key is."""
 
   config: dict  # all of it, to be kept
@@ -53,6 +57,9 @@ class Plan(NamedTuple):
   patience: int
   batch_size: int | str
   reshuffle: bool
+  stream: int
+  rest: str
+  rest_dtype: str
   lanes: int
   probe_every: int
 
@@ -60,17 +67,18 @@ class Plan(NamedTuple):
 class Packed(NamedTuple):
   """The splits of an experiment, of which memory is known to hold them and a run."""
 
-  train: DomainBatches
-  valid: DomainBatches
-  test: DomainBatches
+  train: DomainBatches | HostBatches
+  valid: DomainBatches | HostBatches
+  test: DomainBatches | HostBatches
   num_parameters: int  # of the model
+  kept: Tree  # the shapes of what is to rest elsewhere
 
 
 def assemble(
   config: ml_collections.ConfigDict,
   dataset: Dataset | None = None,
   on_step: Callable[[], None] | None = None,
-) -> tuple[Experiment, Plan]:
+) -> tuple[Experiment, Training]:
   """What a config describes, and how it is trained.
 
   Args:
@@ -83,12 +91,12 @@ def assemble(
   """
   told, method = config.to_dict(), config.method.name
   check.values(told)
-  plan = Plan(told, grid(told), *(told[name] for name in Plan._fields[2:]))
+  training = Training(told, grid(told), *(told[name] for name in Training._fields[2:]))
   experiment = build(config, dataset, on_step)
   takes = inspect.signature(lookup(METHODS, "method", method)).parameters
   check.rates_fit(method, experiment.method.rates, told["sweep"])
   check.optimizers_fit(method, takes, told)
-  return experiment, plan
+  return experiment, training
 
 
 def grid(config: Mapping) -> list[dict]:
@@ -102,7 +110,7 @@ def build(
   dataset: Dataset | None = None,
   on_step: Callable[[], None] | None = None,
 ) -> Experiment:
-  """`assemble`, of a config whose values are known to be good, without the plan."""
+  """`assemble`, of a config whose values are known to be good, without how it is trained."""
   inner, outer = optimizer(config.inner), optimizer(config.outer)  # before data are read
   specific_inner = optimizer(config.specific_inner) if config.specific_inner.name else inner
   dataset = dataset or read_data(config)
@@ -127,19 +135,25 @@ def statistics(config: ml_collections.ConfigDict) -> str:
   return data.statistics(read_data(config), config.batch_size)
 
 
-def packed(experiment: Experiment, batch_size: int | str) -> Packed:
-  """The splits as minibatches of `batch_size` rows.
+def packed(experiment: Experiment, training: Training) -> Packed:
+  """The splits as minibatches, on the device, or, where they are to come in parts, on the host.
 
   Raises:
     ValueError: they, or they and a run, take more memory than there is.
   """
-  dataset = experiment.dataset
-  data_bytes = check.data_fit(dataset, batch_size)
-  train, bare = pack(dataset, "train", batch_size), dataset._replace(frozen={})
+  dataset, batch_size, method = experiment.dataset, training.batch_size, experiment.method
+  if training.stream:
+    data_bytes = check.parts_fit(dataset, batch_size, training.stream)
+  else:
+    data_bytes = check.data_fit(dataset, batch_size)
+  own = method.own or (method.base is not None and method.base.own)
+  make = on_host if training.stream else pack
+  train, bare = make(dataset, "train", batch_size, own=own), dataset._replace(frozen={})
   # Given features are on the device once.
   valid, test = (
-    pack(bare, split, batch_size)._replace(frozen=train.frozen) for split in SPLITS[1:]
+    make(bare, split, batch_size)._replace(frozen=train.frozen) for split in SPLITS[1:]
   )
   params, state = experiment.shapes(train)
-  check.run_fits(params, state, data_bytes)
-  return Packed(train, valid, test, tree.size(params))
+  light, kept = at_rest.apart(state, method) if training.rest else (state, {})
+  check.run_fits(params, light if training.rest == "disk" else state, data_bytes)
+  return Packed(train, valid, test, tree.size(params), kept)

@@ -11,7 +11,7 @@ from mamdr_jax.data.blocks import by_block, count_rows
 
 
 def baselines(dataset: Dataset) -> dict[str, dict]:
-  """`valid` and `test` -> figures in the form of `metrics.summary`, AUC by name of the domain.
+  """`valid` and `test` -> figures in the form of `metrics.figures`, AUC by name of the domain.
 
   AUC are those of an item's number of training positives in the domain, NaN where a domain lacks a
   label, and left out of their means there. The log loss, in nats, is that of the share of positives

@@ -1,7 +1,11 @@
 """What a config may ask for; what cannot be is one sentence, before it is built."""
 
 import math
+import shutil
 from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
 
 from mamdr_jax import keys, machine, tree
 from mamdr_jax.core import Tree
@@ -15,9 +19,11 @@ SEEDS = 2**32  # as many keys there are
 # key -> (least, most); of a rate 0 is allowed, which moves nothing.
 RANGES = {
   "batch_size": (1, MOST), "epochs": (1, MOST), "patience": (1, MOST), "lanes": (0, MOST),
+  "stream": (0, MOST),
   "probe_every": (0, MOST), "checkpoint_seconds": (0, math.inf), "l2": (0, math.inf),
   **dict.fromkeys(keys.RATES, (0, 3e38)),
 }  # fmt: skip
+RESTS = ("", "host", "disk")
 FREE = ("sweep.over", "cases", "inner.options", "outer.options", "specific_inner.options")
 
 
@@ -37,6 +43,19 @@ def values(config: Mapping) -> None:
       _plain(key, value)
   _pairs("sweep.over", flat["sweep.over"])
   _pairs("cases", flat["cases"])
+  if flat["stream"] and flat["lanes"] > 1:
+    told = f"stream={flat['stream']} and lanes={flat['lanes']}"
+    raise ValueError(f"{told}: data that come in parts train one run at a time; expected lanes=1")
+  for key, choices in {"rest": RESTS, "rest_dtype": ("float32", "bfloat16")}.items():
+    if flat[key] not in choices:
+      raise ValueError(f"{key}={_short(flat[key])}; choose one of {', '.join(map(repr, choices))}")
+  if flat["rest"] and not flat["stream"]:
+    raise ValueError(f"rest={flat['rest']!r} and stream=0; expected parts, e.g. stream=4096")
+  if flat["rest"] and flat["probe_every"]:
+    told = f"rest={flat['rest']!r} and probe_every={flat['probe_every']}"
+    raise ValueError(f"{told}: a probe looks at all that serves; expected one of the two")
+  if flat["rest_dtype"] != "float32" and not flat["rest"]:
+    raise ValueError(f"rest_dtype={flat['rest_dtype']!r} and no rest; choose rest='host' or 'disk'")
 
 
 def rates_fit(method: str, reads: Collection[str], sweep: Mapping) -> None:
@@ -64,12 +83,42 @@ def data_fit(dataset: Dataset, batch_size: int | str) -> int:
     ValueError: the machine has less memory.
   """
   batch_size = batch_rows(dataset, batch_size)
-  arrays = (*dataset.ids.values(), *dataset.dense.values())
-  per_row = 8 + sum(4 * (array[:1].size or 1) for array in arrays)  # 8 of label and weight
   slots = sum(num_slots(num_rows_of(dataset, split), batch_size) for split in SPLITS)
-  num_bytes = per_row * slots + tree.num_bytes(dataset.frozen)
-  machine.check_memory(f"the data, in minibatches of batch_size={batch_size:,} rows,", num_bytes)
+  num_bytes = _bytes_of_row(dataset) * slots + tree.num_bytes(dataset.frozen)
+  what = f"the data, in minibatches of batch_size={batch_size:,} rows,"
+  machine.check_memory(what, num_bytes, "they come in parts with e.g. stream=4096")
   return num_bytes
+
+
+def parts_fit(dataset: Dataset, batch_size: int | str, size: int) -> int:
+  """As `data_fit`, of splits that come in parts of `size` minibatches: what is held at once.
+
+  That is two orders of the training rows, one of the other rows, and four parts: one on the device,
+  one that is ready and one that is being made, both on the host and as they move.
+  """
+  rows = np.bincount(dataset.split, minlength=len(SPLITS))
+  part = size * batch_rows(dataset, batch_size) * _bytes_of_row(dataset)
+  num_bytes = int(4 * (rows.sum() + rows[0])) + 4 * part + tree.num_bytes(dataset.frozen)
+  machine.check_memory(f"the data, stream={size:,} minibatches at a time,", num_bytes)
+  return num_bytes
+
+
+def _bytes_of_row(dataset: Dataset) -> int:
+  arrays = (*dataset.ids.values(), *dataset.dense.values())
+  return 8 + sum(4 * (array[:1].size or 1) for array in arrays)  # 8 of label and weight
+
+
+def disk_fits(folder: Path, kept: Tree, each: int) -> None:
+  """Raises a ValueError if a folder has no room for what is to rest there: `each` bytes a number.
+
+  That is three times what is kept: as it stands, as the next epoch leaves it, and the best.
+  """
+  needed, free = 3 * each * tree.size(kept), shutil.disk_usage(folder).free
+  if needed > free:
+    raise ValueError(
+      f"{folder}: rest='disk' takes {needed / 2**30:,.1f} GiB there, and {free / 2**30:,.1f} are "
+      "free; choose fewer branches in method.specific, rest_dtype='bfloat16', or another workdir"
+    )
 
 
 def run_fits(params: Tree, state: Tree, data_bytes: int) -> None:
@@ -77,7 +126,7 @@ def run_fits(params: Tree, state: Tree, data_bytes: int) -> None:
 
   Args:
     params: the model's parameters, arrays or their shapes.
-    state: the method's, of which a run holds two, as it stands and the best.
+    state: the method's, as far as it is in memory; a run holds two, as it stands and the best.
     data_bytes: what the splits take.
   """
   sizes = {
@@ -87,7 +136,8 @@ def run_fits(params: Tree, state: Tree, data_bytes: int) -> None:
   }
   told = ", ".join(f"{name} {size / 2**30:,.1f} GiB" for name, size in sizes.items())
   num_bytes = 2 * sizes["with deltas and optimizers"] + data_bytes
-  machine.check_memory(f"a run ({told}; it and its best are kept)", num_bytes)
+  advice = "with rest='disk' deltas rest elsewhere, and method.specific says of what there are any"
+  machine.check_memory(f"a run ({told}; it and its best are kept)", num_bytes, advice)
 
 
 def _batch_size(key: str, value) -> None:

@@ -38,6 +38,11 @@ class Batch(NamedTuple):
   domain: Array  # [] int32
 
 
+# In place of a field, of an `Own` whose rows are the domains themselves, each of which has itself:
+# where what is kept of some domains only is at hand, those.
+HERE = "here"
+
+
 class Own(NamedTuple):
   """Which rows of a table the data of each domain have: those of all domains, end to end."""
 
@@ -52,7 +57,9 @@ class DomainBatches(NamedTuple):
   start: Array  # [D] int32, a domain's first minibatch
   count: Array  # [D] int32, how many minibatches it has
   frozen: dict[str, Array]  # field -> [N, f] float32, given features of the ids of that field
-  own: dict[str, Own]  # field of trainable tables, and "domain"
+  own: dict[str, Own]  # field of trainable tables, "domain", and `HERE`
+  # [S] int32, which of the T minibatches are here, rising, where not all are: leaves [S, ...]
+  which: Array | None = None
 
 
 class Hparams(NamedTuple):
@@ -87,3 +94,9 @@ class Method(NamedTuple):
   rates: tuple[str, ...] = ("alpha",)
   # Trained to its end before; in place of params, `init` gets its best state. Needs `choose`.
   base: "Method | None" = None
+  # Whether it looks at `DomainBatches.own`, which takes a sort of the rows to make.
+  own: bool = False
+  # What of its state is kept for every domain, an `own.Kept`, and can be elsewhere than the rest.
+  kept: Any = None
+  # What `epoch` consists of (`rounds.Stage`), so that it can be trained on data a part at a time.
+  stages: tuple = ()

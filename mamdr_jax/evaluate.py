@@ -9,9 +9,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mamdr_jax import tree
 from mamdr_jax.core import Array, Batch, DomainBatches, Method, Params, Tree, full_precision
-from mamdr_jax.descent import minibatch
-from mamdr_jax.metrics import summary
+from mamdr_jax.descent import lookup
+from mamdr_jax.metrics import Tally, figures, tally
 from mamdr_jax.objective import Objective
 from mamdr_jax.view import read
 
@@ -22,18 +23,12 @@ class Serving(NamedTuple):
   objective: Objective
   method: Method
   state: Tree
-  train: DomainBatches  # moments for normalisation are of its rows
+  moments: dict | None  # of every domain, leaves [D, ...], for a model that needs them
 
   @full_precision
   def __call__(self, domain: Array) -> Params:
-    params, moments = self.method.params(self.state, domain), self.moments(domain)
-    return params if moments is None else self.objective.keep_moments(params, domain, moments)
-
-  def moments(self, domain: Array) -> dict | None:
-    """Those of a domain's training rows, for a model that needs them: see `Objective`."""
-    if self.objective.moments is None:
-      return None
-    return self.objective.moments(lambda batch: self.view(domain, batch), self.train, domain)
+    params = self.method.params(self.state, domain)
+    return self._with_moments(params, domain, domain)
 
   def view(self, domain: Array, batch: Batch) -> tuple[Params, Batch]:
     """The table rows that a minibatch of a domain reads, and the minibatch numbered by them."""
@@ -41,39 +36,53 @@ class Serving(NamedTuple):
     rows, batch = read(tables, batch)
     return self.method.params(self.state, domain, rows), batch
 
-  def predictor(self, domain: Array) -> Callable[[Batch], Array]:
-    """minibatch of the domain -> logits [B]; it takes out of tables only the rows that are read."""
-    moments, keep = self.moments(domain), self.objective.keep_moments
+  def predict(self, batch: Batch) -> Array:
+    """Logits of a minibatch, [B]; it takes out of tables only the rows that are read."""
+    params, viewed = self.view(batch.domain, batch)
+    params = self._with_moments(params, batch.domain, viewed.domain)
+    return self.objective.predict(params, viewed)
 
-    def predict(batch):
-      params, batch = self.view(domain, batch)
-      params = params if moments is None else keep(params, batch.domain, moments)
-      return self.objective.predict(params, batch)
+  def _with_moments(self, params, domain, place):
+    if self.moments is None:
+      return params
+    return self.objective.keep_moments(params, place, tree.take(self.moments, domain))
 
-    return predict
+
+def serving(objective: Objective, method: Method, state: Tree, train: DomainBatches) -> Serving:
+  """What serves each domain, moments for normalisation taken from its training rows."""
+  alone = Serving(objective, method, state, None)
+  if objective.moments is None:
+    return alone
+  domains = jnp.arange(train.start.size)
+  return alone._replace(moments=jax.lax.map(lambda d: moments_of(alone, train, d), domains))
 
 
 @full_precision
-def score(predictor: Callable[[Array], Callable[[Batch], Array]], data: DomainBatches) -> Array:
-  """Logits of every row of a split, those of domain d by `predictor(d)`: [T, B]."""
+def moments_of(alone: Serving, train: DomainBatches, domain: Array) -> dict:
+  """Those of a domain's training rows: see `Objective`."""
+  return alone.objective.moments(lambda batch: alone.view(domain, batch), train, domain)
 
-  def score_domain(scores, domain):
-    predict = predictor(domain)
-    fill = lambda s, scores: scores.at[s].set(predict(minibatch(data, s)))
-    start = data.start[domain]
-    return jax.lax.fori_loop(start, start + data.count[domain], fill, scores), None
 
-  domains = jnp.arange(data.start.size)
-  return jax.lax.scan(score_domain, jnp.zeros(data.batch.label.shape), domains)[0]
+@full_precision
+def score(predict: Callable[[Batch], Array], data: DomainBatches) -> Array:
+  """Logits of every row of a split, or of a part of it: [T, B]."""
+  return jax.lax.map(lambda t: predict(lookup(data, t)), jnp.arange(data.batch.domain.size))
+
+
+def tallied(
+  objective: Objective, method: Method, state: Tree, train: DomainBatches, data: DomainBatches
+) -> Tally:
+  """The `tally` of a split, scored by what serves each domain."""
+  return tally(score(serving(objective, method, state, train).predict, data), data)
 
 
 def measure(
   objective: Objective, method: Method, state: Tree, train: DomainBatches, data: DomainBatches
 ) -> dict[str, Array]:
-  """The `summary` of a split, scored by what serves each domain."""
-  return summary(score(Serving(objective, method, state, train).predictor, data), data)
+  """The `figures` of a split, scored by what serves each domain."""
+  return figures(tallied(objective, method, state, train, data))
 
 
 def by_name(measured: dict, domains: tuple[str, ...]) -> dict:
-  """A `summary` whose AUC per domain goes by the names of the domains."""
+  """`figures` with the AUC of each domain under its name."""
   return measured | {"auc": dict(zip(domains, measured["auc"].tolist(), strict=True))}

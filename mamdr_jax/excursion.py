@@ -16,8 +16,9 @@ import optax
 
 from mamdr_jax import tree
 from mamdr_jax.core import Array, DomainBatches, Key, Loss, Own, Params, Tree
-from mamdr_jax.descent import Order, descend, pull
+from mamdr_jax.descent import descend, pull
 from mamdr_jax.own import fields, over_rows
+from mamdr_jax.schedule import Order
 from mamdr_jax.view import field_of, merge, view
 
 
@@ -62,8 +63,8 @@ def excursion(
     kept, outer_state: θ and the outer optimizer's state: parameters, or, if `of_domains`, what
       `own.spread` makes of them, of which the target's part is θ.
     data, order, length, loss, tx, base, sparse: see `descend`.
-    own: the rows that domains have.
-    target: [] int32, the domain whose rows move.
+    own: the rows of θ that domains have.
+    target: [] int32, the domain whose rows move; if `of_domains`, which entry of `own` it is.
     helper: [] int32, another domain whose minibatches are in `order`.
     outer_tx: the outer optimizer.
     carry: the inner optimizer's state stays in `room`; if False it starts afresh.
@@ -114,7 +115,7 @@ def excursion(
     afresh = spare(room.params, tx)
     room = Spare(afresh.params, room.inner if carry else afresh.inner)
   elif helper is not None:
-    room = over_rows(own, helper, lambda room, rows, _: wipe(room, rows), room)
+    room = over_rows(fields(data.own, kept), helper, lambda room, rows, _: wipe(room, rows), room)
   return room, kept, outer_state, mean_loss
 
 

@@ -1,26 +1,28 @@
 """config → data → fit → result."""
 
-import functools
 import sys
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import ml_collections
+import numpy as np
 
-from mamdr_jax import keys, machine
-from mamdr_jax.assembly import Experiment, Packed, Plan, assemble, build, packed, read_data
+from mamdr_jax import check, keys, machine
+from mamdr_jax.assembly import Experiment, Packed, Training, assemble, build, packed, read_data
 from mamdr_jax.baselines import baselines, ceiling
 from mamdr_jax.core import Hparams, Tree
-from mamdr_jax.data import Dataset, pack, remarks, renumber
+from mamdr_jax.data import Dataset, on_host, remarks, renumber
+from mamdr_jax.data.batches import some
 from mamdr_jax.data.dataset import batch_rows, num_rows_of
 from mamdr_jax.data.minibatches import AUTO
 from mamdr_jax.distribution import many
-from mamdr_jax.evaluate import by_name, measure
+from mamdr_jax.evaluate import by_name
 from mamdr_jax.files import CONFIG, RESULT
+from mamdr_jax.metrics import figures
 from mamdr_jax.progress import Progress
 from mamdr_jax.theory.probe import held, serving_probe
-from mamdr_jax.train import Epoch, Probe, Run, Setup, fit
+from mamdr_jax.train import Epoch, Probe, Rest, Run, Setup, fit, measuring
 from mamdr_jax.train.memory import lanes_that_fit
 from mamdr_jax.workdir import identity, ids, runs
 from mamdr_jax.workdir.journal import Journal, opened
@@ -60,23 +62,24 @@ def run(
   ...   experiment, state = load(workdir, run=1)
   >>> [(one["seed"], one["epochs"]) for one in result["runs"]]
   [(0, 2), (1, 2)]
+  >>> from mamdr_jax.data import pack
   >>> train = pack(experiment.dataset, "train", config.batch_size)
   >>> params = experiment.serving(state, train)(0)  # what serves the first domain
   >>> experiment.objective.predict(params, minibatch(train, 0)).shape
   (32,)
   """
   workdir, progress = Path(workdir), Progress()
-  experiment, plan = assemble(config, dataset, progress.on_step)
+  experiment, training = assemble(config, dataset, progress.on_step)
   # What memory cannot hold is to leave no folder.
-  ready = None if (workdir / RESULT).exists() else packed(experiment, plan.batch_size)
-  with opened(workdir, plan.config, plan.points, experiment.dataset, overwrite) as journal:
+  ready = None if (workdir / RESULT).exists() else packed(experiment, training)
+  with opened(workdir, training.config, training.points, experiment.dataset, overwrite) as journal:
     if journal.result is None:
-      said = remarks(experiment.dataset, plan.batch_size)
+      said = remarks(experiment.dataset, training.batch_size)
       print(*experiment.dataset.notes, *said, sep="\n", file=sys.stderr)
-      ready = ready or packed(experiment, plan.batch_size)
-      progress.begin(plan.epochs * (2 if experiment.method.base else 1), len(journal.points))
-      train(experiment, plan, ready, journal, progress)
-      journal.close(outcome(experiment, plan, journal, ready.num_parameters))
+      ready = ready or packed(experiment, training)
+      progress.begin(training.epochs * (2 if experiment.method.base else 1), len(journal.points))
+      train(experiment, training, ready, journal, progress)
+      journal.close(outcome(experiment, training, journal, ready.num_parameters))
     else:
       print(f"{workdir} holds this experiment, finished; nothing was run", file=sys.stderr)
     progress.close()
@@ -85,35 +88,48 @@ def run(
 
 
 def train(
-  experiment: Experiment, plan: Plan, data: Packed, journal: Journal, progress: Progress
+  experiment: Experiment, training: Training, data: Packed, journal: Journal, progress: Progress
 ) -> None:
   """Trains the runs that a journal lacks, and has it keep each as it ends."""
   dataset, goal, method = experiment
-  setup, points = Setup(goal, method, plan.patience, plan.reshuffle), journal.points
+  setup = Setup(goal, method, training.patience, training.reshuffle, training.stream)
+  if training.rest:
+    on_disk, dtype = training.rest == "disk", jnp.dtype(training.rest_dtype)
+    if on_disk:
+      check.disk_fits(journal.workdir, data.kept, dtype.itemsize)
+    setup = setup._replace(rest=Rest(journal.workdir if on_disk else None, dtype.name))
+  points, alone = journal.points, 1 if training.stream else training.lanes
   pair = data.train, data.valid
-  resumed = journal.resume(plan.epochs)
+  resumed = journal.resume(training.epochs)
   progress.ended(journal.num_ended)
 
   def on_epoch(epoch: Epoch):
     journal.epoch(epoch)
     progress.epoch(epoch.number, epoch.info)
 
+  def on_memory(num_bytes: int):
+    now, then = (x / 2**30 for x in (machine.taken(), machine.taken() + num_bytes))
+    print(f"memory: {now:.2f} GiB are taken, and {then:.2f} in an epoch", file=sys.stderr)
+
   probe = None
-  if plan.probe_every:
-    probe = Probe(serving_probe(goal.loss, held(data.train)), plan.probe_every)
+  if training.probe_every:
+    seen = held(some(data.train, np.asarray(data.train.start)))
+    probe = Probe(serving_probe(goal.loss, seen), training.probe_every)
   groups = fit(
     setup,
     jnp.stack([jax.random.key(point["seed"]) for point in points]),
     Hparams(*(jnp.array([p[name] for p in points], jnp.float32) for name in Hparams._fields)),
     *pair,
-    epochs=plan.epochs,
-    lanes=plan.lanes or lanes_that_fit(len(points) - journal.num_ended, setup, *pair),
+    epochs=training.epochs,
+    lanes=alone or lanes_that_fit(len(points) - journal.num_ended, setup, *pair),
     probe=probe,
     on_epoch=on_epoch,
+    on_memory=on_memory,
     ended=journal.finished,
     resumed=resumed,
   )
-  look = jax.jit(functools.partial(measure, goal, method))
+  tallied = measuring(setup, bool(training.stream))
+  look = lambda state, split: by_name(figures(tallied(state, data.train, split)), dataset.domains)
 
   def result(number: int, run: Run) -> dict:
     return points[number] | {
@@ -122,8 +138,8 @@ def train(
       "diverged": run.diverged.any(),
       "stopped": run.stopped.all(),
       "tuned": method.base is not None,
-      "valid": by_name(look(run.best, data.train, data.valid), dataset.domains),
-      "test": by_name(look(run.best, data.train, data.test), dataset.domains),
+      "valid": look(run.best, data.valid),
+      "test": look(run.best, data.test),
     }
 
   for group in groups:
@@ -134,17 +150,19 @@ def train(
     print(f"probes took {journal.probed:.1f} s of {spent:.1f} s", file=sys.stderr)
 
 
-def outcome(experiment: Experiment, plan: Plan, journal: Journal, num_parameters: int) -> dict:
+def outcome(
+  experiment: Experiment, training: Training, journal: Journal, num_parameters: int
+) -> dict:
   """What `result.json` is to hold once all runs have ended."""
   dataset, results = experiment.dataset, journal.gathered()
   rows, chosen = {}, {}
   if many(len(dataset.domains)):  # tables name the largest
     size = num_rows_of(dataset, "train").tolist()
     rows = {"rows": dict(zip(dataset.domains, size, strict=True))}
-  if plan.batch_size == AUTO:
+  if training.batch_size == AUTO:
     chosen = {"batch_size": batch_rows(dataset, AUTO)}
   return {
-    "config": plan.config,
+    "config": training.config,
     "runs": results,
     "ceiling": ceiling(dataset),
     "baselines": baselines(dataset),
@@ -193,5 +211,5 @@ def load(
     raise ValueError(f"{workdir} has runs 0 to {len(there['points']) - 1}, and no run {run}")
   dataset = renumber(dataset or read_data(config), **ids.read(workdir))
   experiment = build(config, dataset)
-  _, like = experiment.shapes(pack(dataset, "train", config.batch_size))
+  _, like = experiment.shapes(on_host(dataset, "train", config.batch_size))
   return experiment, jax.tree.map(jnp.asarray, runs.load_best(workdir, run, like))

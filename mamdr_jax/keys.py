@@ -41,6 +41,15 @@ TRAINING = {
     1024, "rows of a minibatch; auto: a power of two that pads a fifth at most", kind=object
   ),
   "reshuffle": Key(True, "whether rows are dealt into new minibatches every epoch"),
+  "stream": Key(
+    0, "minibatches on the device at a time, the next cut from the data meanwhile; 0: all, always"
+  ),
+  "rest": Key(
+    "",
+    "where what a method keeps for every domain is between its rounds: host, disk, or with the "
+    "rest of the state; needs stream",
+  ),
+  "rest_dtype": Key("float32", "its type there: float32, or bfloat16 in half the bytes"),
   "l2": Key(0.0, "factor of Σ e² over the embeddings that a minibatch reads"),
   "epochs": Key(100, "at most so many", "growing"),
   "patience": Key(5, "epochs without a better validation AUC before a run stops", "growing"),

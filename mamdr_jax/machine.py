@@ -34,13 +34,13 @@ def num_cores() -> int:
   return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def check_memory(what: str, num_bytes: int) -> None:
+def check_memory(what: str, num_bytes: int, advice: str = "") -> None:
   """Raises a ValueError if `what` takes more memory than the machine or its device has."""
   has = memory()
   if num_bytes > has:
     raise ValueError(
       f"{what} would take at least {num_bytes / 2**30:,.1f} GiB, and this machine has "
-      f"{has / 2**30:,.1f} GiB"
+      f"{has / 2**30:,.1f} GiB{advice and '; ' + advice}"
     )
 
 
@@ -54,6 +54,15 @@ def memory() -> int:
   except OSError:
     allowed = ""
   return min(physical, int(allowed)) if allowed.isdigit() else physical
+
+
+def taken() -> int:
+  """Bytes of memory that this process holds, as far as the system says; else 0."""
+  try:
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+  except OSError:
+    return 0
+  return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 @functools.cache

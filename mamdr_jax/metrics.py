@@ -1,5 +1,7 @@
 """Exact AUC per domain, log loss and RANK, on the device."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -92,43 +94,64 @@ def domain_auc(score: Array, data: DomainBatches) -> Array:
 
 def log_loss(score: Array, data: DomainBatches) -> Array:
   """Mean binary cross entropy over all rows, from logits [T, B]: [] nats."""
+  return losses(score, data) / data.batch.weight.sum()
+
+
+def losses(score: Array, data: DomainBatches) -> Array:
+  """The sum over rows whose mean is the `log_loss`: []."""
   weight = data.batch.weight
   # Chosen, not weighed by the label: 0 · log σ(−∞) would be NaN where a logit is infinite.
-  losses = -jax.nn.log_sigmoid(jnp.where(data.batch.label > 0, score, -score))
-  return jnp.where(weight > 0, weight * losses, 0.0).sum() / weight.sum()
+  each = -jax.nn.log_sigmoid(jnp.where(data.batch.label > 0, score, -score))
+  return jnp.where(weight > 0, weight * each, 0.0).sum()
 
 
-def sizes(data: DomainBatches) -> tuple[Array, Array]:
-  """(rows, whether both labels are among them) of every domain: [D] float32 and [D] bool.
+class Tally(NamedTuple):
+  """What is measured of some domains, all of whose rows are there; of others it is 0."""
 
-  A domain without both has no AUC, whatever its scores.
-  """
+  auc: Array  # [D] float32, NaN where a domain lacks a label
+  rows: Array  # [D] float32
+  both: Array  # [D] bool, whether there are rows of both labels; without, there is no AUC
+  losses: Array  # [] float32, the sum over rows
+
+
+def tally(score: Array, data: DomainBatches) -> Tally:
+  """From the scores [T, B] of a split, or of a part of it that has all rows of its domains."""
   batch = data.batch
   count = lambda weight: jax.ops.segment_sum(weight.sum(1), batch.domain, data.start.size)
   rows, positives = count(batch.weight), count(batch.weight * batch.label)
-  return rows, (positives > 0) & (positives < rows)
+  both = (positives > 0) & (positives < rows)
+  return Tally(domain_auc(score, data), rows, both, losses(score, data))
+
+
+def together(a: Tally, b: Tally) -> Tally:
+  """Of the domains of both."""
+  auc = jnp.where(b.rows > 0, b.auc, a.auc)
+  return Tally(auc, a.rows + b.rows, a.both | b.both, a.losses + b.losses)
 
 
 def summary(score: Array, data: DomainBatches) -> dict[str, Array]:
+  """The `figures` of a split, from its scores [T, B]."""
+  return figures(tally(score, data))
+
+
+def figures(of: Tally) -> dict[str, Array]:
   """`auc` [D], their plain mean `mean_auc`, size-weighted mean `weighted_auc`, and `log_loss`.
 
   Means are over the domains that have both labels. The AUC of the others is NaN; so is a mean if a
   score of those is.
   """
-  auc = domain_auc(score, data)
-  size, both = sizes(data)
-  total = lambda x: jnp.where(both, x, 0.0).sum()
+  total = lambda x: jnp.where(of.both, x, 0.0).sum()
   return {
-    "auc": auc,
-    "mean_auc": total(auc) / both.sum(),
-    "weighted_auc": total(auc * size) / total(size),
-    "log_loss": log_loss(score, data),
+    "auc": of.auc,
+    "mean_auc": total(of.auc) / of.both.sum(),
+    "weighted_auc": total(of.auc * of.rows) / total(of.rows),
+    "log_loss": of.losses / of.rows.sum(),
   }
 
 
-def auc_of_each(auc: Array, data: DomainBatches) -> Array:
+def auc_of_each(of: Tally) -> Array:
   """What each domain is chosen by: its AUC, or where it has none the mean over others: [D]."""
-  return jnp.where(sizes(data)[1], auc, jnp.nanmean(auc))
+  return jnp.where(of.both, of.auc, jnp.nanmean(of.auc))
 
 
 def rank(auc: Array) -> Array:

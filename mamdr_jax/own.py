@@ -10,13 +10,35 @@ the domain as entry.
 """
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from mamdr_jax import tree
-from mamdr_jax.core import Array, DomainBatches, Own, Params, Tree
+from mamdr_jax.core import HERE, Array, DomainBatches, Key, Own, Params, Tree
 from mamdr_jax.view import Rows, field_of
+
+
+class Kept(NamedTuple):
+  """The part of a method's state that is kept for every domain, and how it begins.
+
+  `init` makes a state of the two functions; where not all domains are at hand at a time, they are
+  begun some at a time, `own` having the rows of those.
+  """
+
+  fields: tuple[str, ...]  # of the state, trees as above; beside them is its field `own`
+  rest: Callable[[Key, Params, DomainBatches], Tree]  # -> the state with () in those, and in `own`
+  rows: Callable[[Tree, DomainBatches], dict[str, Own]]  # (rest, train) -> the rows of all domains
+  begin: Callable[[Key, Tree, Mapping[str, Own]], dict[str, Tree]]  # (key, rest, own) -> fields
+
+  def init(self, key: Key, params: Params, train: DomainBatches) -> Tree:
+    """As `Method.init`, of all domains."""
+    rest_key, kept_key = jax.random.split(key)
+    state = self.rest(rest_key, params, train)
+    own = self.rows(state, train)
+    return state._replace(own=own, **self.begin(kept_key, state, own))
+
 
 CHUNK = 1024  # at most so many rows of a domain are held at a time
 NOWHERE = jnp.iinfo(jnp.int32).max  # an id that no table has
@@ -40,6 +62,34 @@ def fields(own: Mapping[str, Own], params: Params) -> dict[str, Own]:
   return {field: own[field] for field in params.get("tables", {})}
 
 
+def entry(own: Mapping[str, Own], domain: Array) -> Array:
+  """Which of the domains that are at hand a domain is, where `own` is of some only: see `Kept`."""
+  return jnp.searchsorted(own[HERE].ids, domain).astype(jnp.int32)
+
+
+def entries(own: Mapping[str, Own]) -> Array:
+  """One after the other those that are at hand."""
+  return jnp.arange(own[HERE].ids.size)
+
+
+def noise(key: Key, kept: Tree, own: Mapping[str, Own], scale: float) -> Tree:
+  """Normal noise of standard deviation `scale`, shaped like what is kept.
+
+  A number depends on its domain, and in a table on its row, whoever else is at hand.
+  """
+  leaves, structure = jax.tree_util.tree_flatten_with_path(kept)
+  drawn = []
+  for of_leaf, (path, leaf) in zip(jax.random.split(key, len(leaves)), leaves, strict=True):
+    field = field_of(path)
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(of_leaf, own[HERE].ids)
+    if field is not None:
+      of = own[field]
+      keys = jax.vmap(jax.random.fold_in)(keys[_domain_of_place(of)], of.ids)
+    draw = lambda key, x=leaf: scale * jax.random.normal(key, x.shape[1:], x.dtype)
+    drawn.append(jax.vmap(draw)(keys))
+  return jax.tree.unflatten(structure, drawn)
+
+
 def spread(one: Tree, own: Mapping[str, Own]) -> Tree:
   """The same for every domain: leaves [N, ...] of tables become [M, ...], others [D, ...]."""
   num_domains = next(iter(own.values())).first.size - 1
@@ -52,7 +102,7 @@ def spread(one: Tree, own: Mapping[str, Own]) -> Tree:
 
 
 def places(own: Mapping[str, Own], domain: Array, rows: Rows) -> Rows:
-  """Where a domain's `rows` are kept, field by field; M for those that it lacks.
+  """Where the `rows` of a domain, an `entry`, are kept, field by field; M for those that it lacks.
 
   Each is found by halving the domain's own rows, whose number it costs the logarithm of.
   """
@@ -74,15 +124,19 @@ def places(own: Mapping[str, Own], domain: Array, rows: Rows) -> Rows:
   return {field: find(own[field], wanted) for field, wanted in rows.items()}
 
 
-def renumbered(data: DomainBatches, tables: Tree) -> DomainBatches:
+def renumbered(data: DomainBatches, own: Mapping[str, Own], tables: Tree) -> DomainBatches:
   """The same minibatches, whose ids are the places of their rows among those of all domains."""
 
   def place(domain, ids):
-    return places(data.own, domain, ids)
+    return places(own, entry(own, domain), ids)
 
-  trained = {field: ids for field, ids in data.batch.ids.items() if field in tables}
-  found = jax.vmap(place)(data.batch.domain, trained)
-  return data._replace(batch=data.batch._replace(ids=data.batch.ids | found))
+  batch = data.batch
+  trained = {field: ids for field, ids in batch.ids.items() if field in tables}
+  if "domain" in tables:
+    trained["domain"] = batch.domain
+  found = jax.vmap(place)(batch.domain, trained)
+  domain = found.pop("domain", batch.domain)
+  return data._replace(batch=batch._replace(ids=batch.ids | found, domain=domain))
 
 
 def over_rows(

@@ -17,7 +17,6 @@
 
 # %%
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -107,7 +106,7 @@ def measure(served):
   """Of what `train` gives: scalars, each [run, epoch]. Gradients are at the mean over domains."""
 
   def at(served, valid, batches, key):
-    scores = score(lambda domain: partial(GOAL.predict, tree.take(served, domain)), valid)
+    scores = score(lambda batch: GOAL.predict(tree.take(served, batch.domain), batch), valid)
     params = jax.tree.map(lambda x: x.mean(0), served)
     products = gram(domain_gradients(GOAL.loss, params, key, batches))
     common = products.mean()

@@ -26,12 +26,13 @@ from common import COLORS, QUICK, band, say, table
 from mamdr_jax import tree
 from mamdr_jax.core import Hparams
 from mamdr_jax.data import pack, synthetic
-from mamdr_jax.descent import descend, follow, minibatch, reshuffle, visit
+from mamdr_jax.descent import descend, minibatch, reshuffle
 from mamdr_jax.evaluate import score
 from mamdr_jax.methods import METHODS
 from mamdr_jax.metrics import domain_auc
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
+from mamdr_jax.schedule import follow, visit
 from mamdr_jax.theory.conflict import cosines, domain_gradients, gram
 from mamdr_jax.theory.probe import held
 
@@ -148,8 +149,8 @@ def measure(served, shared):
 
     def at(now):
       served, shared = now
-      predictor = lambda domain: partial(GOAL.predict, tree.take(served, domain))
-      auc = lambda data: domain_auc(score(predictor, data), data)
+      predict = lambda batch: GOAL.predict(tree.take(served, batch.domain), batch)
+      auc = lambda data: domain_auc(score(predict, data), data)
       far = lambda own: jnp.sqrt(tree.dot(tree.sub(own, shared), tree.sub(own, shared)))
       size = jnp.sqrt(tree.dot(shared, shared))
       splits = (tree.take(data, seed) for data in (TRAIN, VALID, TEST))
@@ -282,7 +283,7 @@ def visited():
       end, _, _ = descend(
         descent_key, theta, tx.init(theta), train, order, loss=GOAL.loss, tx=tx, length=length
       )
-      return domain_auc(score(lambda domain: partial(GOAL.predict, end), test), test)[target]
+      return domain_auc(score(partial(GOAL.predict, end), test), test)[target]
 
     return jax.lax.map(draw, jax.random.split(jax.random.key(1), 4)).mean()
 

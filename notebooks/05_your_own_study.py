@@ -20,7 +20,8 @@ from IPython.display import Image, display
 
 from mamdr_jax import configure, experiment, methods, report, study, tree
 from mamdr_jax.core import Method, Params, Tree
-from mamdr_jax.descent import descend, full_pass
+from mamdr_jax.descent import descend
+from mamdr_jax.schedule import full_pass
 from mamdr_jax.view import view
 
 FOLDER = Path(tempfile.mkdtemp())

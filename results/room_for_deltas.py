@@ -16,10 +16,11 @@ import optax
 
 from mamdr_jax import experiment, tree
 from mamdr_jax.data import SPLITS, pack
-from mamdr_jax.descent import descend, visit
+from mamdr_jax.descent import descend
 from mamdr_jax.evaluate import measure
 from mamdr_jax.markdown import table
 from mamdr_jax.methods.domain_negotiation import NegotiationState
+from mamdr_jax.schedule import visit
 from mamdr_jax.view import view
 
 BATCH_SIZE, EPOCHS = 1024, 8
@@ -58,10 +59,10 @@ def main(workdir: str) -> None:
       def alone(of_domain):
         domain, key, delta, opt_state = of_domain
         visit_key, descent_key = jax.random.split(key)
-        order, length = visit(visit_key, train, domain)
+        order = visit(visit_key, train, domain)
         return descend(
           descent_key, delta, opt_state, train, order,
-          loss=objective.loss, tx=tx, length=length, base=params,
+          loss=objective.loss, tx=tx, length=order.length, base=params,
         )[:2]  # fmt: skip
 
       keys = jax.random.split(key, domains.size)

@@ -33,7 +33,7 @@ def main(workdir: str) -> None:
 
   @jax.jit
   def scored():
-    return score(loaded.serving(state, train).predictor, test)
+    return score(loaded.serving(state, train).predict, test)
 
   logits = scored()
   exact = domain_auc(logits, test)

@@ -11,7 +11,8 @@ import numpy as np
 import optax
 
 from mamdr_jax.core import Batch, DomainBatches, Hparams
-from mamdr_jax.data.dataset import Dataset, pack
+from mamdr_jax.data import Dataset, pack
+from mamdr_jax.objective import Objective
 from mamdr_jax.own import places
 from mamdr_jax.view import view
 
@@ -97,6 +98,10 @@ def loss(params, key, batch: Batch):
   del key
   losses = optax.sigmoid_binary_cross_entropy(predict(params, batch), batch.label)
   return (batch.weight * losses).sum() / batch.weight.sum()
+
+
+def objective(num_domains=4) -> Objective:
+  return Objective(lambda key, batch: init(key, batch, num_domains), loss, predict)
 
 
 def double(params):

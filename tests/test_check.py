@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import jax
 import optax
@@ -46,6 +47,32 @@ def test_a_value_that_cannot_be_is_one_sentence(key, value, tmp_path):
   named = any(name.removeprefix("data.") in said for name in keys)
   assert named or key.startswith("inner")
   assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+  ("changes", "said"),
+  [
+    ({"stream": 4, "lanes": 2}, "stream=4 and lanes=2: .* expected lanes=1"),
+    ({"rest": "tape"}, "rest='tape'; choose one of '', 'host', 'disk'"),
+    ({"rest": "disk"}, "rest='disk' and stream=0; expected parts, e.g. stream=4096"),
+    ({"rest": "host", "stream": 4, "probe_every": 1}, "a probe looks at all that serves"),
+    ({"rest_dtype": "bfloat16"}, "rest_dtype='bfloat16' and no rest; choose rest='host'"),
+    ({"rest_dtype": "int8"}, "rest_dtype='int8'; choose one of 'float32', 'bfloat16'"),
+    ({"stream": -1}, "stream=-1; expected a number from 0"),
+  ],
+)
+def test_parts_and_rest_that_do_not_go_together_are_refused(changes, said, tmp_path):
+  with pytest.raises(ValueError, match=said):
+    experiment.run(tiny("mamdr", **changes), tmp_path / "run")
+  assert not (tmp_path / "run").exists()
+
+
+def test_a_disk_that_is_too_small_is_told_before(tmp_path, monkeypatch):
+  monkeypatch.setattr(check.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+  kept = {"w": jax.ShapeDtypeStruct((2**20,), "float32")}
+  with pytest.raises(ValueError, match=f"{tmp_path}: rest='disk' takes 0.0 GiB there, and 0.0"):
+    check.disk_fits(tmp_path, kept, 4)
+  check.disk_fits(tmp_path, {"w": jax.ShapeDtypeStruct((80,), "float32")}, 4)
 
 
 def test_a_sweep_over_a_rate_that_the_method_does_not_read_is_refused(tmp_path):

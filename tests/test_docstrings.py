@@ -8,7 +8,7 @@ import pytest
 # module -> what in it has an example; "" is its own docstring.
 EXAMPLES = {
   "configure": ("make", "vary"),
-  "data.dataset": ("pack",),
+  "data.batches": ("pack",),
   "data.synthetic": ("load",),
   "experiment": ("run",),
   "methods.domain_negotiation": ("domain_negotiation",),

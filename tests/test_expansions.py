@@ -10,8 +10,8 @@ from innergrad_in_numpy import ALPHA, ORDER
 
 from mamdr_jax import tree
 from mamdr_jax.core import Batch
-from mamdr_jax.descent import full_pass
 from mamdr_jax.methods import METHODS
+from mamdr_jax.schedule import full_pass
 from mamdr_jax.theory import innergrad as theory
 from mamdr_jax.theory.probe import held
 

@@ -54,7 +54,7 @@ def test_best_state_loads_and_scores_as_reported(finished):
   loaded, state = experiment.load(workdir, run=1)
   test = pack(loaded.dataset, "test", 16)
   serve = loaded.serving(state, pack(loaded.dataset, "train", 16))
-  auc = domain_auc(score(serve.predictor, test), test)
+  auc = domain_auc(score(serve.predict, test), test)
   np.testing.assert_allclose(auc, list(result["runs"][1]["test"]["auc"].values()), rtol=1e-6)
   shared, specific = state.shared.params, state.specific
   served = loaded.method.params(state, 2)
@@ -117,7 +117,7 @@ def test_domains_that_stop_apart(method, tmp_path):
   loaded, state = experiment.load(tmp_path / "run", run=1)
   test = pack(loaded.dataset, "test", 16)
   serve = loaded.serving(state, pack(loaded.dataset, "train", 16))
-  auc = domain_auc(score(serve.predictor, test), test)
+  auc = domain_auc(score(serve.predict, test), test)
   np.testing.assert_allclose(auc, list(result["runs"][1]["test"]["auc"].values()), rtol=1e-6)
   cells = report.cells_of({"run": report.read(tmp_path / "run")})
   report.method_curves(cells, {"run": tmp_path / "run"}, tmp_path / "curves.png")

@@ -8,10 +8,10 @@ import optax
 import pytest
 from compiled_once import INIT, KEY, compiled, trained, walk
 
-from mamdr_jax.descent import full_pass, visits
 from mamdr_jax.methods import METHODS
 from mamdr_jax.methods.finetune import finetune
 from mamdr_jax.metrics import domain_auc
+from mamdr_jax.schedule import full_pass, visits
 
 
 def test_domain_negotiation_with_beta_1_is_alternate(params, train):

@@ -8,14 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mamdr_jax.descent import (
+from mamdr_jax.descent import gather, minibatch, reshuffle
+from mamdr_jax.schedule import (
+  Visit,
   follow,
   full_pass,
-  gather,
   joint_steps,
-  minibatch,
   num_rounds,
-  reshuffle,
   visit,
   visits,
 )
@@ -52,8 +51,8 @@ def test_rounds_visit_every_domain_and_repeat_no_minibatch_too_early(train, size
 
 
 def taken_of(data, bound, key, domain):
-  order, length = visit(key, data, domain, bound)
-  return order(jnp.arange(7)), length
+  order = visit(key, data, domain, bound)
+  return order(jnp.arange(7)), order.length
 
 
 @pytest.mark.parametrize("bound", [1, 2, None])
@@ -90,7 +89,7 @@ def test_visit_gives_distinct_minibatches_of_its_domain(train, bound):
 
 @pytest.mark.parametrize(("length_a", "length_b"), [(0, 2), (1, 3), (3, 2), (4, 0), (4, 3)])
 def test_follow_concatenates(length_a, length_b):
-  order, length = follow((lambda s: 5 + s, length_a), (lambda s: 1 + s, length_b))
+  order, length = follow(Visit(5, 9, 0, length_a), Visit(1, 9, 0, length_b))
   joined = np.asarray(order(jnp.arange(length)))
   np.testing.assert_array_equal(joined[:length_a], 5 + np.arange(length_a))
   np.testing.assert_array_equal(joined[length_a:], 1 + np.arange(length_b))

@@ -184,6 +184,16 @@ def test_sweep_scales_separate_commands_up_to_the_runs_of_one(tables, monkeypatc
   assert rows[2][2] == "1 measured, scaled up"
 
 
+def test_stream_times_an_epoch_on_data_in_parts(tables, tmp_path):
+  sizes = {"ROWS": 2000, "DOMAINS": 8, "IDS": {"num_users": 50, "num_items": 40}, "BATCH": 32}
+  sizes |= {"STREAM": 8, "MODEL": {"embedding_size": 4, "hidden": (6,)}}
+  (rows,) = tables("benchmarks.stream", str(tmp_path), 2000, 8, METHODS=("alternate",), **sizes)
+  (per_second,), (seconds,) = numbers(rows, "rows/s"), numbers(rows, "epoch, s")
+  assert per_second > 0 and 0 <= seconds < 60
+  (held,), (peak,) = numbers(rows, "held, GiB"), numbers(rows, "peak, GiB")
+  assert 0.1 < held < peak
+
+
 def test_generator_draws_as_many_rows_a_domain_of_few_and_of_many(tables, monkeypatch):
   monkeypatch.chdir(ROOT)
   (rows,) = tables("benchmarks.generator", 70, DOMAINS=(3, 120))

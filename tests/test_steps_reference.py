@@ -12,9 +12,9 @@ import optax
 import pytest
 from algorithms_in_numpy import ALPHA, BETA, adagrad, assert_is, mean, plus, sgd
 
-from mamdr_jax.descent import num_rounds, rounds
 from mamdr_jax.methods import METHODS
 from mamdr_jax.methods.pcgrad import orders, project
+from mamdr_jax.schedule import num_rounds, rounds
 
 KEY = jax.random.key(9)
 

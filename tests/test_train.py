@@ -1,7 +1,5 @@
 """`fit`: sweeps, tuning, rows that are dealt anew, and data on which MAMDR has to win."""
 
-from functools import partial
-
 import handmade
 import jax
 import numpy as np
@@ -80,7 +78,7 @@ def test_the_best_state_scores_its_auc_and_more_than_the_start(train, valid, swe
   runs, _ = swept
   measure = jax.jit(
     lambda state: summary(
-      score(lambda d: partial(handmade.predict, mamdr().params(state, d)), valid), valid
+      score(lambda b: handmade.predict(mamdr().params(state, b.domain), b), valid), valid
     )
   )
   for r in range(len(ALPHA)):

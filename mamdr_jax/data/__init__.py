@@ -1,7 +1,8 @@
 """Data sets: readers -> rows -> splits -> `DomainBatches`. pandas lives here only."""
 
 from mamdr_jax.data import amazon, synthetic, table, taobao
-from mamdr_jax.data.dataset import SPLITS, Dataset, pack, renumber
+from mamdr_jax.data.batches import HostBatches, on_host, pack
+from mamdr_jax.data.dataset import SPLITS, Dataset, renumber
 from mamdr_jax.data.statistics import remarks, statistics
 
 DATASETS = {
@@ -11,4 +12,7 @@ DATASETS = {
   "table": table.load,
 }
 
-__all__ = ["DATASETS", "SPLITS", "Dataset", "pack", "remarks", "renumber", "statistics"]
+__all__ = [
+  "DATASETS", "SPLITS", "Dataset", "HostBatches", "on_host", "pack", "remarks", "renumber",
+  "statistics",
+]  # fmt: skip

@@ -1,13 +1,10 @@
-"""A data set on the host, and how it becomes minibatches."""
+"""A data set on the host."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
-from mamdr_jax.core import Batch, DomainBatches, Own
-from mamdr_jax.data.files import brief
 from mamdr_jax.data.minibatches import resolved
 
 SPLITS = ("train", "valid", "test")
@@ -40,80 +37,12 @@ def batch_rows(dataset: Dataset, batch_size: int | str) -> int:
   return resolved(batch_size, num_rows_of(dataset, "train"))
 
 
-def pack(dataset: Dataset, split: str, batch_size: int | str, seed: int = 0) -> DomainBatches:
-  """The rows of one split as minibatches of one domain each, shuffled within a domain.
-
-  Every row of the split appears exactly once; padding repeats the first row of
-  its minibatch with weight 0, so that it touches nothing that the minibatch does not read. A
-  domain without rows has no minibatch. `batch_size` is that of `batch_rows`.
-
-  Raises:
-    ValueError: a domain has no rows to train on or, where AUC is measured, none has both labels.
-
-  >>> from mamdr_jax.data import synthetic
-  >>> train = pack(synthetic.load(sizes=(120, 90)), "train", batch_size=32)
-  >>> train.count.tolist(), train.batch.label.shape  # 72 and 54 rows
-  ([3, 2], (5, 32))
-  """
-  which = np.flatnonzero(dataset.split == SPLITS.index(split))
-  rng = np.random.default_rng(seed)
-  shuffled = rng.permutation(which)
-  rows = shuffled[np.argsort(dataset.domain[shuffled], kind="stable")]
-  num_rows = num_rows_of(dataset, split)
-  if split == "train" and (num_rows == 0).any():
-    empty = brief(dataset.domains[int(np.argmin(num_rows))])
-    raise ValueError(f"domain {empty!r} has no rows in the train split; drop it or add rows")
-  if split != "train" and unmeasured(dataset, split).all():
-    raise ValueError(f"no domain has both labels in the {split} split, so that there is no AUC")
-  batch_size = batch_rows(dataset, batch_size)
-  count = -(-num_rows // batch_size)
-  start = np.cumsum(count) - count
-  first = np.cumsum(num_rows) - num_rows
-  of_batch = np.repeat(np.arange(len(count)), count)  # [T]
-  offset = (np.arange(len(of_batch)) - start[of_batch])[:, None] * batch_size + np.arange(
-    batch_size
-  )
-  real = offset < num_rows[of_batch][:, None]  # [T, B]
-  picked = rows[first[of_batch][:, None] + np.where(real, offset, offset[:, :1])]
-  return DomainBatches(
-    batch=Batch(
-      ids={field: jnp.asarray(column[picked], jnp.int32) for field, column in dataset.ids.items()},
-      dense={field: jnp.asarray(column[picked]) for field, column in dataset.dense.items()},
-      label=jnp.asarray(dataset.label[picked], jnp.float32),
-      weight=jnp.asarray(real, jnp.float32),
-      domain=jnp.asarray(of_batch, jnp.int32),
-    ),
-    start=jnp.asarray(start, jnp.int32),
-    count=jnp.asarray(count, jnp.int32),
-    frozen={field: jnp.asarray(table) for field, table in dataset.frozen.items()},
-    own={}
-    if split != "train"
-    else own_rows(
-      dataset.domain[rows],
-      {field: x[rows] for field, x in dataset.ids.items() if field not in dataset.frozen},
-      len(dataset.domains),
-    ),
-  )
-
-
 def unmeasured(dataset: Dataset, split: str) -> np.ndarray:
   """Which domains lack rows of a label in a split, so that they have no AUC there: [D] bool."""
   rows = dataset.split == SPLITS.index(split)
   cell = dataset.domain[rows].astype(np.int64) * 2 + dataset.label[rows]
   cells = np.bincount(cell, minlength=2 * len(dataset.domains)).reshape(-1, 2)
   return cells.min(axis=1) == 0
-
-
-def own_rows(domain: np.ndarray, ids: Mapping[str, np.ndarray], num_domains: int) -> dict[str, Own]:
-  """Which rows of tables the domains have, of rows of data with `domain: [n]` and `ids: [n]`."""
-  own = {}
-  for field, column in ids.items():
-    num_ids = int(column.max()) + 1
-    of, distinct = np.divmod(np.unique(domain.astype(np.int64) * num_ids + column), num_ids)
-    first = np.searchsorted(of, np.arange(num_domains + 1))
-    own[field] = Own(jnp.asarray(distinct, jnp.int32), jnp.asarray(first, jnp.int32))
-  every = jnp.arange(num_domains + 1, dtype=jnp.int32)
-  return own | {"domain": Own(every[:-1], every)}
 
 
 def standardized(dataset: Dataset) -> Dataset:

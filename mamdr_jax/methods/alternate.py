@@ -2,11 +2,10 @@
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-
+from mamdr_jax import rounds
 from mamdr_jax.core import Loss, Method, Optimizer, Params, Tree
-from mamdr_jax.descent import descend, full_pass
+from mamdr_jax.descent import of_loss
+from mamdr_jax.schedule import full_pass
 from mamdr_jax.view import one_for_all
 
 
@@ -21,20 +20,19 @@ def alternate(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
   Args:
     loss: what to descend on.
     inner: α -> the optimizer; its state lives through all epochs.
-    sparse: a step updates the table rows of its minibatch only; see `descend`.
+    sparse: a step updates the table rows of its minibatch only; see `descent.step`.
   """
+  return stepping(of_loss(loss), full_pass, inner, sparse)
+
+
+def stepping(gradient, schedule, inner: Optimizer, sparse: bool) -> Method:
+  """Steps of `inner` along `schedule`, whose state lives through all epochs: `rounds.stepwise`."""
 
   def init(key, params, train):
     del key, train
     return AlternateState(params, inner(0.0).init(params))
 
-  def epoch(key, state, data, hparams):
-    order_key, descent_key = jax.random.split(key)
-    order = full_pass(order_key, data)
-    tx = inner(hparams.alpha)
-    params, opt_state, mean_loss = descend(
-      descent_key, *state, data, order, loss=loss, tx=tx, sparse=sparse
-    )
-    return AlternateState(params, opt_state), {"loss": mean_loss, "passes": jnp.float32(order.size)}
-
-  return Method(init, epoch, one_for_all)
+  stage = rounds.stepwise(
+    schedule, lambda hparams: gradient, lambda hparams: inner(hparams.alpha), sparse=sparse
+  )
+  return rounds.method(init, (stage,), one_for_all)

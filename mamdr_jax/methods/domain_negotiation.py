@@ -6,8 +6,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from mamdr_jax import rounds
 from mamdr_jax.core import Array, DomainBatches, Key, Loss, Method, Optimizer, Params, Tree
-from mamdr_jax.descent import descend, full_pass, gather, pull, visits
+from mamdr_jax.descent import descend, gather, of_loss, pull
+from mamdr_jax.methods.alternate import AlternateState
+from mamdr_jax.rounds import Plan, Stage, info
+from mamdr_jax.schedule import each, full_pass, visits
 from mamdr_jax.view import merge, one_for_all, touched, view
 
 
@@ -106,24 +110,47 @@ def domain_negotiation(
     del key, train
     return NegotiationState(params, inner(0.0).init(params), outer(0.0).init(params))
 
-  def epoch(key, state, data, hparams):
-    order_key, descent_key = jax.random.split(key)
-    options = {
-      "loss": loss, "tx": inner(hparams.alpha), "outer_tx": outer(hparams.beta),
-      "carry": carry, "sparse": sparse,
-    }  # fmt: skip
-    if round_steps is None:
-      order = full_pass(order_key, data)
-      state, mean_loss = negotiate(descent_key, state, data, order, **options)
+  def one_pass():
+    """θ̃ is what is stepped; θ and the outer optimizer wait for its end."""
+    pass_of = rounds.stepwise(
+      full_pass, lambda hparams: of_loss(loss), lambda hparams: inner(hparams.alpha), sparse=sparse
+    )
+
+    def begin(state, hparams):
+      opt_state = state.inner if carry else inner(hparams.alpha).init(state.params)
+      return state, AlternateState(state.params, opt_state)
+
+    def take(carried, data, entry, hparams):
+      state, ahead = carried
+      ahead, told = pass_of.round(ahead, data, entry, hparams)
+      return (state, ahead), told
+
+    def end(carried, told, hparams):
+      state, ahead = carried
+      params, outer_state = pull(state.params, ahead.params, state.outer, outer(hparams.beta))
+      return NegotiationState(params, ahead.inner, outer_state), info(told)
+
+    return Stage(pass_of.plan, begin, take, end)
+
+  def in_rounds():
+    """θ itself moves, after every round."""
+
+    def plan(key, data):
+      order_key, descent_key = jax.random.split(key)
+      order = visits(order_key, data, round_steps)
+      order = order.reshape(order.shape[0], -1)
+      return Plan(each(order), jax.random.split(descent_key, order.shape[0]))
+
+    def take(state, data, entry, hparams):
+      order = entry.visits.start
+      state, mean_loss = negotiate(
+        entry.rest, state, data, order,
+        loss=loss, tx=inner(hparams.alpha), outer_tx=outer(hparams.beta),
+        carry=carry, sparse=sparse, viewed=sparse,
+      )  # fmt: skip
       return state, {"loss": mean_loss, "passes": jnp.float32(order.size)}
 
-    def negotiate_round(state, entry):
-      return negotiate(entry[0], state, data, entry[1], viewed=sparse, **options)
+    return Stage(plan, lambda state, hparams: state, take, lambda s, told, _: (s, info(told)))
 
-    order = visits(order_key, data, round_steps)
-    order = order.reshape(order.shape[0], -1)
-    keys = jax.random.split(descent_key, order.shape[0])
-    state, losses = jax.lax.scan(negotiate_round, state, (keys, order))
-    return state, {"loss": losses.mean(), "passes": jnp.float32(order.size)}
-
-  return Method(init, epoch, one_for_all, rates=("alpha", "beta"))
+  stage = one_pass() if round_steps is None else in_rounds()
+  return rounds.method(init, (stage,), one_for_all, rates=("alpha", "beta"))

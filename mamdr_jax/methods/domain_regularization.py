@@ -7,12 +7,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from mamdr_jax import tree
+from mamdr_jax import rounds, tree
 from mamdr_jax.core import Array, Key, Loss, Method, Optimizer, Own, Params, Tree
-from mamdr_jax.descent import descend, follow, gather, pull, visit
+from mamdr_jax.descent import descend, gather, pull
 from mamdr_jax.excursion import excursion, spare
 from mamdr_jax.methods.alternate import alternate
-from mamdr_jax.own import every_row, places, spread
+from mamdr_jax.own import Kept, every_row, noise, places, spread
+from mamdr_jax.own import entry as entry_of
+from mamdr_jax.rounds import Plan, Stage
+from mamdr_jax.schedule import Visit, follow, visit
 from mamdr_jax.view import every_id, merge, touched, view
 
 
@@ -90,98 +93,146 @@ def domain_regularization(
     )
   shared = shared or alternate(loss=loss, inner=inner, sparse=sparse)
   inner = specific_inner or inner
+  bounded = visit_steps is not None and sparse
 
-  def init(key, params, train):
+  def rest(key, params, train):
     num_domains = train.start.size
     if k >= num_domains:
       raise ValueError(f"k={k} helpers need more than {k} domains, and there are {num_domains}")
-    shared_key, noise_key = jax.random.split(key)
-    delta = tree.zeros_like(tree.branches(params, specific))
+    delta = of_one(params)
     if not tree.size(delta):
       there = [name for name, branch in params.items() if tree.size(branch)]
       raise ValueError(
         f"specific={tuple(specific)!r}: nothing would have a delta; the model has parameters in "
         f"{', '.join(map(repr, there))}"
       )
-    own = every_row(train.own, delta.get("tables", {})) if all_rows else train.own
+    inner_state = inner(0.0).init(delta) if specific_carry else ()
+    return MamdrState(shared.init(key, params, train), (), inner_state, (), ())
+
+  def of_one(params):
+    return tree.zeros_like(tree.branches(params, specific))
+
+  def rows(state, train):
+    tables = of_one(shared.params(state.shared, 0)).get("tables", {})
+    return every_row(train.own, tables) if all_rows else train.own
+
+  def begin_kept(key, state, own):
+    delta = of_one(shared.params(state.shared, 0))
     deltas = spread(delta, own)
     if specific_scale:
-      deltas = tree.noise(noise_key, deltas, specific_scale)
-    outer_state = spread(outer(0.0).init(delta), own)
-    inner_state = inner(0.0).init(delta) if specific_carry else ()
-    return MamdrState(shared.init(shared_key, params, train), deltas, inner_state, outer_state, own)
+      deltas = noise(key, deltas, own, specific_scale)
+    return {"specific": deltas, "outer": spread(outer(0.0).init(delta), own)}
 
-  def epoch(key, state, data, hparams):
-    shared_key, specific_key = jax.random.split(key)
-    shared_state, info = shared.epoch(shared_key, state.shared, data, hparams)
-    state, own = regularize(specific_key, state._replace(shared=shared_state), data, hparams)
-    info = info | {"specific_loss": own["loss"], "passes": info["passes"] + own["passes"]}
-    return state, info
-
-  def regularize(key, state, data, hparams):
-    num_domains = data.start.size
+  def plan(key, data):
     pair_key, visit_key = jax.random.split(key)
+    num_domains = data.start.size
     targets, others = helpers(pair_key, num_domains, k)
     if help_self:
-      every = jnp.arange(num_domains)
+      every = targets[:num_domains] if k else jnp.arange(num_domains)
       targets, others = (jnp.concatenate([x, every]) for x in (targets, others))
-    own, tx, outer_tx = state.own, inner(hparams.alpha), outer(hparams.gamma)
+    keys = jax.vmap(jax.random.split)(jax.random.split(visit_key, targets.size))
 
-    def schedule(key, target, helper):
-      helper_key, target_key = jax.random.split(key)
-      return follow(
-        visit(helper_key, data, helper, visit_steps), visit(target_key, data, target, visit_steps)
-      )
+    def pair(key, target, helper):
+      keys = jax.random.split(key)
+      domains = jnp.stack([helper, target])
+      return jax.vmap(lambda key, domain: visit(key, data, domain, visit_steps))(keys, domains)
 
-    def help_in_view(carried, entry):
-      """A bounded visit: all of it works on the rows that its minibatches read."""
-      deltas, outer_state, inner_state = carried
-      target, helper, key = entry
-      order_key, descent_key = jax.random.split(key)
-      order, length = schedule(order_key, target, helper)
-      read = gather(data, order(jnp.arange(2 * visit_steps)))
-      rows, read = touched(shared.params(state.shared, target).get("tables", {}), read)
-      kept = places(own, target, rows)
-      start = view(deltas, kept, target)
-      begin = view(inner_state, rows) if specific_carry else tx.init(start)
-      end, ended, mean_loss = descend(
-        descent_key, start, begin, read, jnp.arange(2 * visit_steps),
-        loss=loss, tx=tx, length=length, base=shared.params(state.shared, target, rows),
-      )  # fmt: skip
-      delta, pulled = pull(start, end, view(outer_state, kept, target), outer_tx)
-      deltas = merge(deltas, delta, kept, target)
-      outer_state = merge(outer_state, pulled, kept, target)
-      inner_state = merge(inner_state, ended, rows) if specific_carry else ()
-      return (deltas, outer_state, inner_state), (mean_loss, length)
+    entries = Plan(jax.vmap(pair)(keys[:, 0], targets, others), (targets, others, keys[:, 1]))
+    # A target's helpers come one after the other.
+    by_target = lambda x: x.reshape(-1, num_domains, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
+    entries = jax.tree.map(by_target, entries)
+    return entries._replace(domain=entries.rest[0])
 
-    def help_in_room(carried, entry):
-      deltas, outer_state, room = carried
-      target, helper, key = entry
-      order_key, descent_key = jax.random.split(key)
-      order, length = schedule(order_key, target, helper)
-      room, deltas, outer_state, mean_loss = excursion(
-        descent_key, room, deltas, outer_state, data, order, length,
-        own=own, target=target, helper=helper, of_domains=True, loss=loss, tx=tx, outer_tx=outer_tx,
-        base=shared.params(state.shared, target), carry=specific_carry, sparse=sparse,
-      )  # fmt: skip
-      return (deltas, outer_state, room), (mean_loss, length)
+  def begin(state, hparams):
+    if bounded:
+      return state, state.inner
+    room = spare(tree.branches(shared.params(state.shared, 0), specific), inner(hparams.alpha))
+    return state, room._replace(inner=state.inner) if specific_carry else room
 
-    entries = targets, others, jax.random.split(visit_key, targets.size)
-    kept = state.specific, state.outer
-    if visit_steps is not None and sparse:
-      (*kept, inner_state), told = jax.lax.scan(help_in_view, (*kept, state.inner), entries)
-    else:
-      room = spare(tree.branches(shared.params(state.shared, 0), specific), tx)
-      room = room._replace(inner=state.inner) if specific_carry else room
-      (*kept, room), told = jax.lax.scan(help_in_room, (*kept, room), entries)
-      inner_state = room.inner if specific_carry else ()
-    losses, lengths = told
-    state = state._replace(specific=kept[0], outer=kept[1], inner=inner_state)
-    return state, {"loss": losses.mean(), "passes": jnp.float32(lengths.sum())}
+  def help_in_view(carried, data, entry, hparams):
+    """A bounded visit: all of it works on the rows that its minibatches read."""
+    state, inner_state = carried
+    target, _, key = entry.rest
+    tx, outer_tx = inner(hparams.alpha), outer(hparams.gamma)
+    order, length = follow(*visits_of(entry))
+    read = gather(data, order(jnp.arange(2 * visit_steps)))
+    rows, read = touched(shared.params(state.shared, target).get("tables", {}), read)
+    at = entry_of(state.own, target)
+    kept = places(state.own, at, rows)
+    start = view(state.specific, kept, at)
+    opt_state = view(inner_state, rows) if specific_carry else tx.init(start)
+    end, ended, mean_loss = descend(
+      key, start, opt_state, read, jnp.arange(2 * visit_steps),
+      loss=loss, tx=tx, length=length, base=shared.params(state.shared, target, rows),
+    )  # fmt: skip
+    delta, pulled = pull(start, end, view(state.outer, kept, at), outer_tx)
+    state = state._replace(
+      specific=merge(state.specific, delta, kept, at),
+      outer=merge(state.outer, pulled, kept, at),
+    )
+    inner_state = merge(inner_state, ended, rows) if specific_carry else ()
+    return (state, inner_state), {"loss": mean_loss, "passes": jnp.float32(length)}
+
+  def help_in_room(carried, data, entry, hparams):
+    state, room = carried
+    target, helper, key = entry.rest
+    order, length = follow(*visits_of(entry))
+    room, deltas, outer_state, mean_loss = excursion(
+      key, room, state.specific, state.outer, data, order, length,
+      own=state.own, target=entry_of(state.own, target), helper=helper, of_domains=True, loss=loss,
+      tx=inner(hparams.alpha), outer_tx=outer(hparams.gamma),
+      base=shared.params(state.shared, target), carry=specific_carry, sparse=sparse,
+    )  # fmt: skip
+    state = state._replace(specific=deltas, outer=outer_state)
+    return (state, room), {"loss": mean_loss, "passes": jnp.float32(length)}
+
+  def end(carried, told, hparams):
+    state, left = carried
+    told = rounds.info(told)
+    told = {"specific_loss": told["loss"], "passes": told["passes"]}
+    if not specific_carry:
+      return state, told
+    return state._replace(inner=left if bounded else left.inner), told
 
   def params(state, domain, rows=None):
     base = shared.params(state.shared, domain, rows)
-    kept = places(state.own, domain, every_id(base) if rows is None else rows)
-    return tree.add(base, view(state.specific, kept, domain))
+    at = entry_of(state.own, domain)
+    kept = places(state.own, at, every_id(base) if rows is None else rows)
+    return tree.add(base, view(state.specific, kept, at))
 
-  return Method(init, epoch, params, rates=(*shared.rates, "gamma"))
+  help = help_in_view if bounded else help_in_room
+  regularize = Stage(
+    plan, begin, help, end,
+    attach=lambda carried, kept: (carried[0]._replace(**kept), carried[1]),
+    state_of=lambda carried: carried[0],
+  )  # fmt: skip
+  kept = Kept(("specific", "outer"), rest, rows, begin_kept)
+  stages = *(of_shared(stage) for stage in rounds.stages_of(shared)), regularize
+  return rounds.method(
+    kept.init, stages, params, rates=(*shared.rates, "gamma"), own=True, kept=kept
+  )
+
+
+def visits_of(entry: Plan) -> tuple[Visit, Visit]:
+  """That of the helper, and that of the target."""
+  return tree.take(entry.visits, 0), tree.take(entry.visits, 1)
+
+
+def of_shared(stage: Stage) -> Stage:
+  """A stage of what trains θ_S, as one of the whole."""
+
+  def begin(state, hparams):
+    return state, stage.begin(state.shared, hparams)
+
+  def take(carried, data, entry, hparams):
+    state, carry = carried
+    carry, told = stage.round(carry, data, entry, hparams)
+    return (state, carry), told
+
+  def end(carried, told, hparams):
+    state, carry = carried
+    shared, info = stage.end(carry, told, hparams)
+    return state._replace(shared=shared), info
+
+  prepare = lambda carried, data: stage.prepare(carried[1], data)
+  return Stage(stage.plan, begin, take, end, prepare)

@@ -1,11 +1,10 @@
 """Joint training: the minibatches of all domains in one shuffled order."""
 
 import jax
-import jax.numpy as jnp
 
 from mamdr_jax.core import Loss, Method, Optimizer
-from mamdr_jax.descent import descend
-from mamdr_jax.methods.alternate import AlternateState, alternate
+from mamdr_jax.descent import of_loss
+from mamdr_jax.methods.alternate import stepping
 
 
 def joint(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
@@ -18,17 +17,7 @@ def joint(*, loss: Loss, inner: Optimizer, sparse: bool = True) -> Method:
   Args:
     loss: what to descend on.
     inner: α -> the optimizer; its state lives through all epochs.
-    sparse: a step updates the table rows of its minibatch only; see `descend`.
+    sparse: a step updates the table rows of its minibatch only; see `descent.step`.
   """
-  other = alternate(loss=loss, inner=inner, sparse=sparse)
-
-  def epoch(key, state, data, hparams):
-    order_key, descent_key = jax.random.split(key)
-    order = jax.random.permutation(order_key, data.batch.domain.size)
-    tx = inner(hparams.alpha)
-    params, opt_state, mean_loss = descend(
-      descent_key, *state, data, order, loss=loss, tx=tx, sparse=sparse
-    )
-    return AlternateState(params, opt_state), {"loss": mean_loss, "passes": jnp.float32(order.size)}
-
-  return other._replace(epoch=epoch)
+  shuffled = lambda key, data: jax.random.permutation(key, data.batch.domain.size)
+  return stepping(of_loss(loss), shuffled, inner, sparse)

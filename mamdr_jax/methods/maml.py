@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from mamdr_jax import tree
+from mamdr_jax import rounds, tree
 from mamdr_jax.core import Loss, Method, Optimizer, Params, Tree
-from mamdr_jax.descent import check_domains, descend_jointly, joint_steps, narrowed
+from mamdr_jax.descent import narrowed
+from mamdr_jax.schedule import check_domains, joint_steps
 from mamdr_jax.view import one_for_all
 
 
@@ -80,11 +81,8 @@ def maml(
     del key, train
     return MetaState(params, outer(0.0).init(params))
 
-  def epoch(key, state, data, hparams):
-    order_key, descent_key = jax.random.split(key)
+  def gradient(hparams):
     tx = inner(hparams.alpha)
-    order = joint_steps(order_key, data, 2, domains_per_step)
-    num_steps, _, num_domains = order.shape
 
     def adapted(params, key, pair):
       """The loss on the query after the steps on the support."""
@@ -97,20 +95,23 @@ def maml(
       return loss(params, keys[-1], query)
 
     def total(params, key, pairs):
-      keys = jax.random.split(key, num_domains)
+      keys = jax.random.split(key, pairs.domain.shape[1])
       return jax.vmap(narrowed(adapted, sparse), (None, 0, 1))(params, keys, pairs).sum()
 
-    def gradient(key, params, batches):
-      pairs = jax.tree.map(lambda x: x.reshape((2, num_domains) + x.shape[1:]), batches)
+    def of_step(key, params, batches):
+      pairs = jax.tree.map(lambda x: x.reshape((2, -1) + x.shape[1:]), batches)
       value, grads = jax.value_and_grad(total)(params, key, pairs)
-      return value / num_domains, grads
+      return value / pairs.domain.shape[1], grads
 
-    params, outer_state, mean_loss = descend_jointly(
-      descent_key, *state, data, order.reshape(num_steps, -1),
-      gradient=gradient, tx=outer(hparams.beta), sparse=sparse,
-    )  # fmt: skip
-    per_domain = (1 if first_order else 2) * inner_steps + 1
-    info = {"loss": mean_loss, "passes": jnp.float32(num_steps * num_domains * per_domain)}
-    return MetaState(params, outer_state), info
+    return of_step
 
-  return Method(init, epoch, one_for_all, rates=("alpha", "beta"))
+  def schedule(key, data):
+    pairs = joint_steps(key, data, 2, domains_per_step)
+    return pairs.reshape(pairs.shape[0], -1)
+
+  per_domain = (1 if first_order else 2) * inner_steps + 1
+  stage = rounds.stepwise(
+    schedule, gradient, lambda hparams: outer(hparams.beta),
+    sparse=sparse, passes=lambda num_minibatches: num_minibatches // 2 * per_domain,
+  )  # fmt: skip
+  return rounds.method(init, (stage,), one_for_all, rates=("alpha", "beta"))

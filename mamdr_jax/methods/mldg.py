@@ -1,12 +1,13 @@
 """MLDG: a step on some domains is to lower the loss of the others as well."""
 
 import jax
-import jax.numpy as jnp
 import optax
 
+from mamdr_jax import rounds
 from mamdr_jax.core import Loss, Method, Optimizer
-from mamdr_jax.descent import check_domains, descend_jointly, joint_steps, narrowed
+from mamdr_jax.descent import narrowed
 from mamdr_jax.methods.maml import MetaState, check_smooth, virtual_step
+from mamdr_jax.schedule import check_domains, joint_steps
 from mamdr_jax.view import one_for_all
 
 
@@ -59,14 +60,13 @@ def mldg(
       raise ValueError(f"num_test={num_test} of {num_domains} domains leaves none to train on")
     return MetaState(params, outer(0.0).init(params))
 
-  def epoch(key, state, data, hparams):
-    order_key, descent_key = jax.random.split(key)
-    tx = inner(hparams.alpha)
-    order = joint_steps(order_key, data, 1, domains_per_step)[:, 0]
-    num_domains = order.shape[1]
-    losses = jax.vmap(narrowed(loss, sparse), (None, 0, 0))
+  losses = jax.vmap(narrowed(loss, sparse), (None, 0, 0))
 
-    def gradient(key, params, batches):
+  def gradient(hparams):
+    tx = inner(hparams.alpha)
+
+    def of_step(key, params, batches):
+      num_domains = batches.domain.size
       split_key, loss_key = jax.random.split(key)
       shuffled = jax.random.permutation(split_key, num_domains)
       keys = jax.random.split(loss_key, num_domains)[shuffled]
@@ -87,11 +87,11 @@ def mldg(
       grads, seen = jax.grad(objective, has_aux=True)(params)
       return seen, grads
 
-    params, outer_state, mean_loss = descend_jointly(
-      descent_key, *state, data, order, gradient=gradient, tx=outer(hparams.beta), sparse=sparse
-    )
-    per_step = num_domains + (0 if first_order else num_domains - num_test)
-    info = {"loss": mean_loss, "passes": jnp.float32(order.shape[0] * per_step)}
-    return MetaState(params, outer_state), info
+    return of_step
 
-  return Method(init, epoch, one_for_all, rates=("alpha", "beta"))
+  stage = rounds.stepwise(
+    lambda key, data: joint_steps(key, data, 1, domains_per_step)[:, 0],
+    gradient, lambda hparams: outer(hparams.beta),
+    sparse=sparse, passes=lambda num: num + (0 if first_order else num - num_test),
+  )  # fmt: skip
+  return rounds.method(init, (stage,), one_for_all, rates=("alpha", "beta"))

@@ -1,18 +1,12 @@
 """PCGrad: gradients of domains that conflict are projected off each other, then added up."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 
-from mamdr_jax.core import Array, Key, Loss, Method, Optimizer, Params, Tree
-from mamdr_jax.descent import check_domains, descend_jointly, joint_steps, narrowed
-from mamdr_jax.view import one_for_all
-
-
-class PcgradState(NamedTuple):
-  params: Params
-  inner: Tree  # optimizer state
+from mamdr_jax.core import Array, Key, Loss, Method, Optimizer
+from mamdr_jax.descent import narrowed
+from mamdr_jax.methods.alternate import stepping
+from mamdr_jax.schedule import check_domains, joint_steps
 
 
 def orders(key: Key, num_domains: int) -> Array:
@@ -81,16 +75,5 @@ def pcgrad(
     weight = project(gram, orders(order_key, num_domains)).sum(0)
     return values.mean(), jax.tree.map(lambda leaf: jnp.tensordot(weight, leaf, 1), grads)
 
-  def init(key, params, train):
-    del key, train
-    return PcgradState(params, inner(0.0).init(params))
-
-  def epoch(key, state, data, hparams):
-    order_key, descent_key = jax.random.split(key)
-    order = joint_steps(order_key, data, 1, domains_per_step)[:, 0]
-    params, opt_state, mean_loss = descend_jointly(
-      descent_key, *state, data, order, gradient=gradient, tx=inner(hparams.alpha), sparse=sparse
-    )
-    return PcgradState(params, opt_state), {"loss": mean_loss, "passes": jnp.float32(order.size)}
-
-  return Method(init, epoch, one_for_all)
+  schedule = lambda key, data: joint_steps(key, data, 1, domains_per_step)[:, 0]
+  return stepping(gradient, schedule, inner, sparse)

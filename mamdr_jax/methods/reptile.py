@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from mamdr_jax import rounds
 from mamdr_jax.core import Loss, Method, Optimizer
-from mamdr_jax.descent import visit, visits
 from mamdr_jax.excursion import excursion, spare
 from mamdr_jax.methods.domain_negotiation import check_round, domain_negotiation, negotiate
+from mamdr_jax.rounds import Plan, Stage, info
+from mamdr_jax.schedule import each, visit, visits
 
 
 def reptile(
@@ -43,45 +45,67 @@ def reptile(
   check_round(round_steps)
   other = domain_negotiation(loss=loss, inner=inner, outer=outer)
 
-  def epoch(key, state, data, hparams):
-    tx, outer_tx = inner(hparams.alpha), outer(hparams.beta)
-    options = {"loss": loss, "tx": tx, "outer_tx": outer_tx, "carry": carry, "sparse": sparse}
-    order_key, descent_key = jax.random.split(key)
-    if round_steps is not None:
+  def options(hparams):
+    txs = {"tx": inner(hparams.alpha), "outer_tx": outer(hparams.beta)}
+    return txs | {"loss": loss, "carry": carry, "sparse": sparse}
+
+  def in_turns():
+    """A round is a turn of `round_steps` minibatches of one domain."""
+
+    def plan(key, data):
+      order_key, descent_key = jax.random.split(key)
       orders = visits(order_key, data, round_steps).reshape(-1, round_steps)
+      return Plan(each(orders), jax.random.split(descent_key, orders.shape[0]))
 
-      def turn(state, entry):
-        return negotiate(entry[0], state, data, entry[1], viewed=sparse, **options)
+    def take(state, data, entry, hparams):
+      order = entry.visits.start
+      state, mean_loss = negotiate(
+        entry.rest, state, data, order, viewed=sparse, **options(hparams)
+      )
+      return state, {"loss": mean_loss, "passes": jnp.float32(order.size)}
 
-      keys = jax.random.split(descent_key, orders.shape[0])
-      state, losses = jax.lax.scan(turn, state, (keys, orders))
-      return state, {"loss": losses.mean(), "passes": jnp.float32(orders.size)}
+    return Stage(plan, lambda state, hparams: state, take, lambda s, told, _: (s, info(told)))
 
-    def whole_turn(carried, entry):
-      key, visit_key, domain = entry
-      order, length = visit(visit_key, data, domain)
+  def whole():
+    """A round is all the data of one domain."""
+
+    def plan(key, data):
+      order_key, descent_key = jax.random.split(key)
+      domains_key, visits_key = jax.random.split(order_key)
+      domains = jax.random.permutation(domains_key, data.start.size)
+      keys, visit_keys = (jax.random.split(k, domains.size) for k in (descent_key, visits_key))
+      taken = jax.vmap(visit, (0, None, 0))(visit_keys, data, domains)
+      return Plan(taken, (keys, domains))
+
+    def begin(state, hparams):
+      if not sparse:
+        return (), state
+      room = spare(state.params, inner(hparams.alpha))
+      return room._replace(inner=state.inner) if carry else room, state
+
+    def take(carried, data, entry, hparams):
+      room, state = carried
+      order, (key, domain) = entry.visits, entry.rest
       if sparse:
-        room, state = carried
         room, params, outer_state, mean_loss = excursion(
-          key, room, state.params, state.outer, data, order, length,
-          own=data.own, target=domain, **options,
+          key, room, state.params, state.outer, data, order, order.length,
+          own=data.own, target=domain, **options(hparams),
         )  # fmt: skip
-        carried = room, state._replace(params=params, outer=outer_state)
+        state = state._replace(params=params, outer=outer_state)
       else:
-        carried, mean_loss = negotiate(key, carried, data, order, length=length, **options)
-      return carried, mean_loss * length
+        state, mean_loss = negotiate(
+          key, state, data, order, length=order.length, **options(hparams)
+        )
+      return (room, state), {"loss": mean_loss, "passes": jnp.float32(order.length)}
 
-    domains_key, visits_key = jax.random.split(order_key)
-    domains = jax.random.permutation(domains_key, data.start.size)
-    keys = jax.random.split(descent_key, domains.size), jax.random.split(visits_key, domains.size)
-    if sparse:
-      room = spare(state.params, tx)
-      room = room._replace(inner=state.inner) if carry else room
-      (room, state), totals = jax.lax.scan(whole_turn, (room, state), (*keys, domains))
-      state = state._replace(inner=room.inner) if carry else state
-    else:
-      state, totals = jax.lax.scan(whole_turn, state, (*keys, domains))
-    num_steps = data.batch.domain.size
-    return state, {"loss": totals.sum() / num_steps, "passes": jnp.float32(num_steps)}
+    def end(carried, told, hparams):
+      room, state = carried
+      state = state._replace(inner=room.inner) if carry and sparse else state
+      return state, rounds.weighed(told)
 
-  return other._replace(epoch=epoch)
+    return Stage(plan, begin, take, end)
+
+  stage = whole() if round_steps is None else in_turns()
+  return rounds.method(
+    other.init, (stage,), other.params, rates=other.rates, own=round_steps is None
+  )

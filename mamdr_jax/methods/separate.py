@@ -5,9 +5,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mamdr_jax import own, tree
-from mamdr_jax.core import Loss, Method, Optimizer, Own, Params, Tree
-from mamdr_jax.descent import descend, visit
+from mamdr_jax import own, rounds, tree
+from mamdr_jax.core import HERE, Loss, Method, Optimizer, Own, Params, Tree
+from mamdr_jax.descent import descend
+from mamdr_jax.rounds import Plan, Stage
+from mamdr_jax.schedule import visit
 from mamdr_jax.view import every_id, merge, one_for_all, view
 
 
@@ -41,53 +43,65 @@ def separate(
   """
   serve = base.params if base else one_for_all
 
-  def init(key, params, train):
+  def rest(key, params, train):
+    del key, train
+    return SeparateState(params if base else Begun(params), (), (), ())
+
+  def rows(state, train):
+    tables = serve(state.begun, 0).get("tables", {})
+    return train.own if sparse else own.every_row(train.own, tables)
+
+  def begin(key, state, kept_rows):
     del key
-    begun = params if base else Begun(params)
-    like = tree.zeros_like(serve(begun, 0))
-    kept_rows = train.own if sparse else own.every_row(train.own, like.get("tables", {}))
+    like = tree.zeros_like(serve(state.begun, 0))
 
-    def begin(kept, domain):
-      take = lambda kept, rows, places: merge(kept, serve(begun, domain, rows), places, domain)
-      return own.over_rows(own.fields(kept_rows, like), domain, take, kept), None
+    def begin_one(kept, at):
+      domain = kept_rows[HERE].ids[at]
+      take = lambda kept, rows, places: merge(kept, serve(state.begun, domain, rows), places, at)
+      return own.over_rows(own.fields(kept_rows, like), at, take, kept), None
 
-    kept, _ = jax.lax.scan(begin, own.spread(like, kept_rows), jnp.arange(train.start.size))
-    return SeparateState(begun, kept, own.spread(inner(0.0).init(like), kept_rows), kept_rows)
+    kept, _ = jax.lax.scan(begin_one, own.spread(like, kept_rows), own.entries(kept_rows))
+    return {"params": kept, "inner": own.spread(inner(0.0).init(like), kept_rows)}
 
-  def epoch(key, state, data, hparams):
-    tx, tables = inner(hparams.alpha), state.params.get("tables", {})
-    if sparse:
-      data = own.renumbered(data, tables)
-    # Where every row takes every step, a domain has all rows, the d-th block of them.
-    size = {field: of.ids.size // data.start.size for field, of in state.own.items()}
-    every = lambda domain: {f: domain * n + jnp.arange(n) for f, n in size.items()}
+  def plan(key, data):
+    domains = jnp.arange(data.start.size)
+    keys = jax.vmap(jax.random.split)(jax.random.split(key, domains.size))
+    visits = jax.vmap(visit, (0, None, 0))(keys[:, 0], data, domains)
+    return Plan(visits, (keys[:, 1], domains), domains)
 
-    def train(kept, entry):
-      key, domain = entry
-      order_key, descent_key = jax.random.split(key)
-      order, length = visit(order_key, data, domain)
-      rows = None if sparse else every(domain)
-      start = [view(x, rows, domain) for x in kept]
-      *end, mean_loss = descend(
-        descent_key, *start, data, order, loss=loss, tx=tx, length=length, sparse=sparse
-      )
-      kept = tuple(merge(x, new, rows, domain) for x, new in zip(kept, end, strict=True))
-      return kept, mean_loss * length
+  def prepare(state, data):
+    tables = state.params.get("tables", {})
+    return own.renumbered(data, state.own, tables) if sparse else data
 
-    keys = jax.random.split(key, data.start.size)
+  def train(state, data, entry, hparams):
+    order, (key, domain) = entry.visits, entry.rest
+    at, rows = own.entry(state.own, domain), None
+    if not sparse:  # a domain has all rows
+      every = jax.eval_shape(lambda: every_id(serve(state.begun, 0)))
+      rows = {f: state.own[f].first[at] + jnp.arange(x.size) for f, x in every.items()}
     kept = state.params, state.inner
-    kept, totals = jax.lax.scan(train, kept, (keys, jnp.arange(data.start.size)))
-    num_steps = data.batch.domain.size
-    info = {"loss": totals.sum() / num_steps, "passes": jnp.float32(num_steps)}
-    return state._replace(params=kept[0], inner=kept[1]), info
+    *end, mean_loss = descend(
+      key, *(view(x, rows, at) for x in kept), data, order,
+      loss=loss, tx=inner(hparams.alpha), length=order.length, sparse=sparse,
+    )  # fmt: skip
+    kept = (merge(x, new, rows, at) for x, new in zip(kept, end, strict=True))
+    state = state._replace(**dict(zip(("params", "inner"), kept, strict=True)))
+    return state, {"loss": mean_loss, "passes": jnp.float32(order.length)}
 
   def params(state, domain, rows=None):
     begun = serve(state.begun, domain, rows)
-    places = own.places(state.own, domain, every_id(begun) if rows is None else rows)
-    return own.overlaid(begun, view(state.params, places, domain), places, state.own)
+    at = own.entry(state.own, domain)
+    places = own.places(state.own, at, every_id(begun) if rows is None else rows)
+    return own.overlaid(begun, view(state.params, places, at), places, state.own)
 
   def choose(condition, a, b):
     pick = lambda x, y: own.choose(a.own, condition, x, y)
     return a._replace(params=pick(a.params, b.params), inner=pick(a.inner, b.inner))
 
-  return Method(init, epoch, params, choose=choose, base=base)
+  end = lambda state, told, hparams: (state, rounds.weighed(told))
+  stage = Stage(
+    plan, lambda state, hparams: state, train, end, prepare,
+    attach=lambda state, kept: state._replace(**kept), state_of=lambda state: state,
+  )  # fmt: skip
+  kept = own.Kept(("params", "inner"), rest, rows, begin)
+  return rounds.method(kept.init, (stage,), params, choose=choose, base=base, own=True, kept=kept)

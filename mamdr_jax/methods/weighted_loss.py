@@ -31,7 +31,7 @@ def weighted_loss(
     loss: L, and the penalty if there is one.
     penalty: what of `loss` is no likelihood, `Objective.penalty`.
     inner: α -> the optimizer, of θ and s alike; its state lives through all epochs.
-    sparse: a step updates the table rows of its minibatch only; see `descend`.
+    sparse: a step updates the table rows of its minibatch only; see `descent.step`.
   """
 
   def weighted(params, key, batch):
@@ -53,7 +53,7 @@ def weighted_loss(
   def params(state, domain, rows=None):
     return view(without(base.params(state, domain)), rows)
 
-  return Method(init, base.epoch, params)
+  return base._replace(init=init, params=params)
 
 
 def without(params):

@@ -73,7 +73,7 @@ def domain_auc(runs: list[dict], split: str) -> np.ndarray:
 def measurable(runs: list[dict], split: str) -> np.ndarray:
   """Whether a domain has rows of both labels, and so an AUC, in a split of a run: [runs, D].
 
-  Where the mean is a number, what is none is no part of it (`metrics.summary`).
+  Where the mean is a number, what is none is no part of it (`metrics.figures`).
   """
   mean = over_runs(runs, split, "mean_auc")
   return ~(np.isnan(over_runs(runs, split, "auc")) & np.isfinite(mean)[:, None])

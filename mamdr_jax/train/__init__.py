@@ -1,6 +1,8 @@
 """Training: what one run does between two epochs, and many runs with early stopping."""
 
-from mamdr_jax.train.fit import Epoch, Group, Probe, Resumed, fit
+from mamdr_jax.train.at_rest import Rest
+from mamdr_jax.train.fit import Epoch, Group, Resumed, fit
+from mamdr_jax.train.programs import Probe, measuring
 from mamdr_jax.train.run import Run, Setup
 
-__all__ = ["Epoch", "Group", "Probe", "Resumed", "Run", "Setup", "fit"]
+__all__ = ["Epoch", "Group", "Probe", "Rest", "Resumed", "Run", "Setup", "fit", "measuring"]

@@ -1,4 +1,4 @@
-"""`fit`: many runs, group by group. The only place that jits, maps over runs and donates."""
+"""`fit`: many runs, group by group."""
 
 import functools
 import time
@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mamdr_jax.core import DomainBatches, Hparams, Key
-from mamdr_jax.train import run as life
+from mamdr_jax.data.batches import HostBatches, some
+from mamdr_jax.train.programs import Probe, compiled, shapes
 from mamdr_jax.train.run import Run, Setup
 
 
@@ -29,17 +29,9 @@ class Epoch(NamedTuple):
 
   number: int
   # Leaves [C'], of the runs that took part: under "run" their indices, under "valid" their
-  # `summary`, under "probe", if it was taken, what it measured and the seconds it took for all.
+  # `figures`, under "probe", if it was taken, what it measured and the seconds it took for all.
   info: dict
   snapshot: Callable[[], Group]  # the group as it stands, in NumPy
-
-
-class Probe(NamedTuple):
-  """Something to measure while training."""
-
-  # (key, what serves a domain, as `Method.params` without its state) -> scalars
-  measure: Callable[[Key, Callable], dict]
-  every: int  # epochs
 
 
 class Resumed(NamedTuple):
@@ -50,26 +42,18 @@ class Resumed(NamedTuple):
   load: Callable[[Run], Group]  # makes it, from the shapes of its runs
 
 
-class Programs(NamedTuple):
-  """The life of a run in one phase, compiled for a group: leaves [C, ...]."""
-
-  begin: Callable  # (keys, train)
-  tune: Callable  # (runs, keys, train, valid)
-  advance: Callable  # (runs, keys, hparams, train, valid); `runs` are donated
-  probe: Callable  # (runs, keys)
-
-
 def fit(
   setup: Setup,
   keys: Key,
   hparams: Hparams,
-  train: DomainBatches,
-  valid: DomainBatches,
+  train: DomainBatches | HostBatches,
+  valid: DomainBatches | HostBatches,
   *,
   epochs: int,
   lanes: int = 1,
   probe: Probe | None = None,
   on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+  on_memory: Callable[[int], None] | None = None,
   ended: Collection[int] = (),
   resumed: Sequence[Resumed] = (),
 ) -> Iterator[Group]:
@@ -83,19 +67,22 @@ def fit(
     setup: what is trained.
     keys: [R], a key per run. The key of an epoch is folded from it, so none lives in a state.
     hparams: leaves [R].
-    train, valid: the splits.
+    train, valid: the splits. From the host, parts of `setup.stream` minibatches come to the device
+      one after the other, and no runs go side by side.
     epochs: at most so many.
     lanes: at most so many runs are a group, which one program takes side by side; groups come one
       after the other. Results do not depend on it, up to rounding. Side by side suits an
       accelerator; on a CPU one after the other is faster.
     probe: what to measure besides.
     on_epoch: called after every epoch of a group.
+    on_memory: told once, before training, how many bytes an epoch takes beyond what is there.
     ended: runs that are left out of new groups.
     resumed: groups that go on, before new ones begin.
 
   Yields:
     Each group once all of it has stopped, its runs in NumPy.
 
+  >>> import jax.numpy as jnp
   >>> import optax
   >>> from mamdr_jax.data import pack, synthetic
   >>> from mamdr_jax.methods import METHODS
@@ -115,25 +102,29 @@ def fit(
   """
   phases = [m for m in (setup.method.base, setup.method) if m is not None]
   abreast = max([lanes, *(some.index.size for some in resumed)]) > 1
-  programs = [compiled(setup._replace(method=m), abreast, probe) for m in phases]
+  in_parts = isinstance(train, HostBatches)
+  of = lambda method: compiled(setup._replace(method=method), abreast, probe, in_parts)
+  programs, seen = [of(method) for method in phases], some(train, np.zeros(1, np.int32))
 
   def fresh(index):
-    return Group(index, 0, 0, epochs, programs[0].begin(keys[index], train))
+    return Group(index, 0, 0, epochs, programs[0].begin(keys[index], seen))
 
   def restored(some):
-    shapes = jax.eval_shape(programs[0].begin, keys[some.index], train)
-    if some.phase:
-      shapes = jax.eval_shape(programs[1].tune, shapes, keys[some.index], train, valid)
-    group = some.load(shapes)
-    return group._replace(runs=jax.tree.map(jnp.asarray, group.runs))
+    group = some.load(shapes(setup, some.phase, keys[some.index], seen))
+    return group._replace(runs=programs[group.phase].settle(group.runs))
 
   def tuned(group):
-    runs = jax.tree.map(jnp.asarray, group.runs)
-    runs = programs[1].tune(runs, keys[group.index], train, valid)
+    runs = programs[0].settle(group.runs)
+    states = programs[1].tune(runs, keys[group.index], seen)
+    runs = programs[1].begun(runs, states, programs[1].tally(states, train, valid))
     trained = int(group.runs.epochs.max())
     return Group(group.index, 1, trained, trained + epochs, runs)
 
   def train_phase(group):
+    nonlocal on_memory
+    if on_memory:
+      on_memory(programs[group.phase].memory(group.runs, keys[group.index], train, valid))
+      on_memory = None
     return train_group(group, programs[group.phase], keys, hparams, train, valid, probe, on_epoch)
 
   left_out = {*ended, *(run for some in resumed for run in some.index)}
@@ -149,22 +140,6 @@ def fit(
     yield group
 
 
-def compiled(setup: Setup, abreast: bool, probe: Probe | None) -> Programs:
-  """The functions of `life` for a phase, over a leading axis of runs: many `abreast`, or one."""
-  over = jax.vmap if abreast else alone
-  of = lambda f, *axes: over(functools.partial(f, setup), axes)
-  advance = functools.partial(life.advance, setup)
-  if abreast:  # runs that have stopped wait for the others
-    advance = life.unless_stopped(advance)
-  look = probe and functools.partial(life.look, setup, probe.measure)
-  return Programs(
-    begin=jax.jit(of(life.begin, 0, None)),
-    tune=jax.jit(of(life.tune, 0, 0, None, None)),
-    advance=jax.jit(over(advance, (0, 0, 0, None, None)), donate_argnums=0),
-    probe=look and jax.jit(over(look, (0, 0))),
-  )
-
-
 def train_group(group, programs, keys, hparams, train, valid, probe, on_epoch) -> Group:
   """The group after its last epoch, or the one in which the last of its runs has stopped."""
   runs, place, aside, epoch = group.runs, np.arange(group.index.size), {}, group.epoch
@@ -173,7 +148,7 @@ def train_group(group, programs, keys, hparams, train, valid, probe, on_epoch) -
     """All runs in NumPy, those that were put aside among them."""
     moved = jax.tree.map(np.asarray, runs)
     every = aside | {p: jax.tree.map(lambda x, i=i: x[i], moved) for i, p in enumerate(place)}
-    stacked = jax.tree.map(lambda *xs: np.stack(xs), *(every[p] for p in sorted(every)))
+    stacked = jax.tree.map(_stacked, *(every[p] for p in sorted(every)))
     return group._replace(epoch=epoch, runs=stacked)
 
   while epoch < group.last:
@@ -212,14 +187,6 @@ def rung(going: int, size: int) -> int:
   return size
 
 
-def alone(f, axes):
-  """`f` for a leading axis of 1, where vmap would turn branches into selects of both sides."""
-
-  def call(*args):
-    args = [
-      x if axis is None else jax.tree.map(lambda leaf: leaf[0], x)
-      for x, axis in zip(args, axes, strict=True)
-    ]
-    return jax.tree.map(lambda leaf: leaf[None], f(*args))
-
-  return call
+def _stacked(first, *others):
+  """np.stack, of one array without a copy."""
+  return np.stack([first, *others]) if others else first[None]

@@ -39,6 +39,15 @@ def bytes_of_epoch(setup: Setup, train: DomainBatches, valid: DomainBatches, lan
   return most
 
 
+def beyond(program: jax.stages.Wrapped, *args) -> int:
+  """Bytes that a call of a compiled function takes beyond its arguments.
+
+  It compiles the function, if that has not been done, and the call does not do so again.
+  """
+  of = program.lower(*args).compile().memory_analysis()
+  return of.output_size_in_bytes - of.alias_size_in_bytes + of.temp_size_in_bytes
+
+
 def estimate(setup: Setup, train: DomainBatches, valid: DomainBatches) -> tuple[int, int]:
   """(bytes that any number of runs share, bytes that each adds): from two runs and from three.
 

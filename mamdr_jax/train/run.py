@@ -12,11 +12,12 @@ import jax
 import jax.numpy as jnp
 
 from mamdr_jax import tree
-from mamdr_jax.core import Array, DomainBatches, Hparams, Key, Method, Tree
+from mamdr_jax.core import Array, DomainBatches, Hparams, Key, Method, Params, Tree
 from mamdr_jax.descent import minibatch, reshuffle
-from mamdr_jax.evaluate import measure
-from mamdr_jax.metrics import auc_of_each
+from mamdr_jax.evaluate import tallied
+from mamdr_jax.metrics import Tally, auc_of_each, figures
 from mamdr_jax.objective import Objective
+from mamdr_jax.train.at_rest import Rest
 
 # What is folded into the key of a run: 0 for the parameters, the number of an epoch, and these.
 STATE, TUNED = 2**32 - 1, 2**32 - 2
@@ -29,6 +30,8 @@ class Setup(NamedTuple):
   method: Method
   patience: int  # epochs without a better validation AUC before a run stops
   reshuffled: bool = True  # rows are dealt into new minibatches every epoch
+  stream: int = 0  # of data on the host, so many minibatches are on the device at a time
+  rest: Rest | None = None  # with `stream`: where what is kept for every domain is between rounds
 
 
 class Run(NamedTuple):
@@ -46,9 +49,19 @@ class Run(NamedTuple):
 
 def begin(setup: Setup, key: Key, train: DomainBatches) -> Run:
   """The run of a key before its first epoch."""
-  params = setup.objective.init(jax.random.fold_in(key, 0), minibatch(train, 0))
+  params = initial(setup, key, train)
   state = setup.method.init(jax.random.fold_in(key, STATE), params, train)
-  return _begun(setup, state, train, -jnp.inf, 0)
+  return unproven(setup, state, train.start.size)
+
+
+def initial(setup: Setup, key: Key, train: DomainBatches) -> Params:
+  """The parameters that it begins with."""
+  return setup.objective.init(jax.random.fold_in(key, 0), minibatch(train, 0))
+
+
+def unproven(setup: Setup, state: Tree, num_domains: int) -> Run:
+  """A run whose state has not been measured."""
+  return _begun(setup, state, num_domains, -jnp.inf, 0)
 
 
 def advance(
@@ -57,29 +70,37 @@ def advance(
   """The run after one more epoch. It must not have stopped, or, domain by domain, not all of it.
 
   Returns:
-    The run, and the method's info of the epoch with the `summary` of validation under "valid".
+    The run, and the method's info of the epoch with the `figures` of validation under "valid".
   """
-  method, epoch = setup.method, run.epochs + 1
-  deal_key, method_key, _ = epoch_keys(key, epoch)
+  deal_key, method_key, _ = epoch_keys(key, run.epochs + 1)
   data = reshuffle(deal_key, train) if setup.reshuffled else train
-  state, info = method.epoch(method_key, run.state, data, hparams)
-  if method.choose:
-    state = method.choose(run.stopped, run.state, state)
-  measured = measure(setup.objective, method, state, train, valid)
-  auc = auc_of_each(measured["auc"], valid) if method.choose else measured["mean_auc"]
+  state, info = setup.method.epoch(method_key, run.state, data, hparams)
+  state = but_stopped(setup, run, state)
+  measured = tallied(setup.objective, setup.method, state, train, valid)
+  return judged(setup, run, state, measured), info | {"valid": figures(measured)}
+
+
+def but_stopped(setup: Setup, run: Run, state: Tree) -> Tree:
+  """`state` after an epoch, but of domains that had stopped before it what they had."""
+  return setup.method.choose(run.stopped, run.state, state) if setup.method.choose else state
+
+
+def judged(setup: Setup, run: Run, state: Tree, measured: Tally) -> Run:
+  """The run whose state after one more epoch is `state`, by what that is worth on validation."""
+  apart, epoch = setup.method.choose, run.epochs + 1
+  auc = auc_of_each(measured) if apart else figures(measured)["mean_auc"]
   better = auc > run.best_auc
   best_epoch = jnp.where(better, epoch, run.best_epoch)
   diverged = run.diverged | ~(run.stopped | jnp.isfinite(auc))
-  moved = Run(
+  return Run(
     state=state,
-    best=(method.choose or tree.where)(better, state, run.best),
+    best=(apart or tree.where)(better, state, run.best),
     best_auc=jnp.where(better, auc, run.best_auc),  # a maximum would spread NaN
     best_epoch=best_epoch,
     stopped=run.stopped | (epoch - best_epoch >= setup.patience) | diverged,
     diverged=diverged,
     epochs=epoch,
   )
-  return moved, info | {"valid": measured}
 
 
 def unless_stopped(advance: Callable) -> Callable:
@@ -94,9 +115,18 @@ def unless_stopped(advance: Callable) -> Callable:
 
 def tune(setup: Setup, run: Run, key: Key, train: DomainBatches, valid: DomainBatches) -> Run:
   """The run of a method that has a base, begun from the best of `run`, a run of the base."""
-  state = setup.method.init(jax.random.fold_in(key, TUNED), run.best, train)
-  found = measure(setup.objective, setup.method, state, train, valid)["auc"]
-  return _begun(setup, state, train, auc_of_each(found, valid), run.epochs)
+  state = tuned(setup, run, key, train)
+  return begun(setup, run, state, tallied(setup.objective, setup.method, state, train, valid))
+
+
+def tuned(setup: Setup, run: Run, key: Key, train: DomainBatches) -> Tree:
+  """The state that such a run begins with."""
+  return setup.method.init(jax.random.fold_in(key, TUNED), run.best, train)
+
+
+def begun(setup: Setup, run: Run, state: Tree, measured: Tally) -> Run:
+  """Such a run, its state and what that is worth."""
+  return _begun(setup, state, measured.auc.size, auc_of_each(measured), run.epochs)
 
 
 def look(setup: Setup, probe: Callable[[Key, Callable], dict], run: Run, key: Key) -> dict:
@@ -109,9 +139,9 @@ def epoch_keys(key: Key, epoch: Array) -> Key:
   return jax.random.split(jax.random.fold_in(key, epoch), 3)
 
 
-def _begun(setup: Setup, state: Tree, train: DomainBatches, auc, epochs) -> Run:
+def _begun(setup: Setup, state: Tree, num_domains: int, auc, epochs) -> Run:
   """A run that has nothing better than `auc`, measured after `epochs`."""
-  shape = train.start.shape if setup.method.choose else ()
+  shape = (num_domains,) if setup.method.choose else ()
   epochs, no = jnp.asarray(epochs, jnp.int32), jnp.zeros(shape, bool)
   auc = jnp.broadcast_to(jnp.asarray(auc, jnp.float32), shape)
   best_epoch = jnp.broadcast_to(epochs, shape)

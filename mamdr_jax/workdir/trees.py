@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mamdr_jax import files
@@ -32,7 +33,8 @@ def load(path: Path, like):
       raise ValueError(
         f"{path}: {name!r} has shape {arrays[name].shape}, and the config needs {expected.shape}"
       )
-    return arrays[name]
+    half = arrays[name].dtype == np.dtype("V2")  # as NumPy writes the type that it lacks
+    return arrays[name].view(jnp.bfloat16) if half else arrays[name]
 
   return jax.tree_util.tree_map_with_path(leaf, like)
 

@@ -1,0 +1,145 @@
+"""An epoch as rounds, so that what it will look at is known before it is looked at.
+
+A stage of an epoch is planned first: which minibatches its rounds visit, in which order. Its rounds
+are then taken one after the other, by a pure function of one. Data on the device are all there at
+once, and an epoch is a scan of its rounds; of data that are not, those come that the next rounds
+will visit (`train/streamed.py`).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from mamdr_jax.core import Array, DomainBatches, Hparams, Key, Method, Tree
+from mamdr_jax.descent import gather, minibatch, step
+from mamdr_jax.schedule import Visit, each
+
+
+class Plan(NamedTuple):
+  """The rounds of a stage: leaves [S, ...]."""
+
+  visits: Visit  # [S] or [S, V], which minibatches a round looks at
+  rest: Any = ()  # what else it is told, such as its key
+  # [S] int32, whose part of what is kept for every domain a round moves; a domain's rounds come
+  # one after the other
+  domain: Array | None = None
+
+
+class Stage(NamedTuple):
+  """Pure functions, of which an epoch is begin, plan, then round after round, and end."""
+
+  # (key, data) -> Plan; of `data` only `start`, `count` and which domain a minibatch is of
+  plan: Callable[[Key, DomainBatches], Plan]
+  begin: Callable[[Tree, Hparams], Tree]  # (state, hparams) -> what rounds hand on
+  # (carry, data, entry of the plan, hparams) -> (carry, a dict of scalars)
+  round: Callable[[Tree, DomainBatches, Plan, Hparams], tuple[Tree, dict[str, Array]]]
+  # (carry, what rounds told, [S] each, hparams) -> (state, info)
+  end: Callable[[Tree, dict[str, Array], Hparams], tuple[Tree, dict[str, Array]]]
+  # (carry, data) -> data: what is done once for all rounds on data that come together
+  prepare: Callable[[Tree, DomainBatches], DomainBatches] = lambda carry, data: data
+  # Where rounds move what is kept for every domain (`own.Kept`): (carry, those fields of the
+  # state) -> the carry with them, and carry -> the state that has them.
+  attach: Callable[[Tree, dict[str, Tree]], Tree] | None = None
+  state_of: Callable[[Tree], Tree] | None = None
+
+
+def method(init: Callable, stages: tuple[Stage, ...], params: Callable, **rest) -> Method:
+  """A `Method` whose epoch is made of `stages`; `rest` are further fields of it."""
+
+  def epoch(key, state, data, hparams):
+    info = {}
+    for stage, stage_key in zip(stages, keys_of(key, len(stages)), strict=True):
+      plan = stage.plan(stage_key, data)
+      state, told = scan(stage, plan, state, data, hparams)
+      info = joined(info, told)
+    return state, info
+
+  return Method(init, epoch, params, stages=stages, **rest)
+
+
+def keys_of(key: Key, num_stages: int) -> Key:
+  """Those of the stages of an epoch: [num_stages]."""
+  return jax.random.split(key, num_stages) if num_stages > 1 else key[None]
+
+
+def stages_of(method: Method) -> tuple[Stage, ...]:
+  """Those of a method; of one that is not made of stages, its epoch as one round of one stage."""
+  if method.stages:
+    return method.stages
+
+  def plan(key, data):
+    num = jnp.full((1,), data.batch.domain.size)
+    return Plan(Visit(jnp.zeros_like(num), num, jnp.zeros_like(num), num), key[None])
+
+  take = lambda state, data, entry, hparams: method.epoch(entry.rest, state, data, hparams)
+  end = lambda state, told, hparams: (state, jax.tree.map(lambda x: x[0], told))
+  return (Stage(plan, lambda state, hparams: state, take, end),)
+
+
+def scan(
+  stage: Stage, plan: Plan, state: Tree, data: DomainBatches, hparams: Hparams
+) -> tuple[Tree, dict[str, Array]]:
+  """(state, info) after all rounds of a stage, whose data are all there."""
+  carry = stage.begin(state, hparams)
+  data = stage.prepare(carry, data)
+  take = lambda carry, entry: stage.round(carry, data, entry, hparams)
+  carry, told = jax.lax.scan(take, carry, plan)
+  return stage.end(carry, told, hparams)
+
+
+def joined(info: dict, more: dict) -> dict:
+  """What two stages told, as the epoch's info: the gradients that both took add up."""
+  return info | more | {"passes": info.get("passes", 0.0) + more["passes"]}
+
+
+def info(told: dict[str, Array]) -> dict[str, Array]:
+  """The info of a stage: the mean loss over its rounds, and the gradients that they took."""
+  return {"loss": told["loss"].mean(), "passes": told["passes"].sum()}
+
+
+def weighed(told: dict[str, Array]) -> dict[str, Array]:
+  """As `info`, the mean loss over steps: that of a round counts as often as it has steps."""
+  passes = told["passes"].sum()
+  return {"loss": (told["loss"] * told["passes"]).sum() / passes, "passes": passes}
+
+
+def stepwise(
+  schedule: Callable[[Key, DomainBatches], Array],
+  gradient: Callable[[Hparams], Callable],
+  optimizer: Callable[[Hparams], optax.GradientTransformation],
+  *,
+  sparse: bool,
+  passes: Callable[[int], int] = lambda num_minibatches: num_minibatches,
+) -> Stage:
+  """A stage whose every round is one step, of a state (params, optimizer's state).
+
+  Args:
+    schedule: -> [S] int32, the minibatch of each step, or [S, n], several.
+    gradient: hparams -> that of `descent.step`.
+    optimizer: hparams -> what takes the steps.
+    sparse: see `descent.step`.
+    passes: how many gradients a step takes that looks at so many minibatches.
+  """
+
+  def plan(key, data):
+    order_key, steps_key = jax.random.split(key)
+    order = schedule(order_key, data)
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(steps_key, jnp.arange(order.shape[0]))
+    return Plan(each(order), keys)
+
+  def take(state, data, entry, hparams):
+    looked_up = gather if entry.visits.start.ndim else minibatch
+    batch = looked_up(data, entry.visits.start)
+    *moved, loss = step(
+      entry.rest, *state, batch,
+      gradient=gradient(hparams), tx=optimizer(hparams), sparse=sparse,
+    )  # fmt: skip
+    taken = jnp.float32(passes(entry.visits.start.size))
+    return type(state)(*moved), {"loss": loss, "passes": taken}
+
+  begin = lambda state, hparams: state
+  end = lambda state, told, hparams: (state, info(told))
+  return Stage(plan, begin, take, end)

@@ -1,0 +1,115 @@
+"""The life of a run, compiled: mapped over the runs of a group, donated, or taken part by part."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mamdr_jax.core import DomainBatches, Hparams, Key
+from mamdr_jax.evaluate import tallied
+from mamdr_jax.metrics import Tally
+from mamdr_jax.train import run as life
+from mamdr_jax.train import streamed
+from mamdr_jax.train.memory import beyond
+from mamdr_jax.train.run import Run, Setup
+
+
+class Probe(NamedTuple):
+  """Something to measure while training."""
+
+  # (key, what serves a domain, as `Method.params` without its state) -> scalars
+  measure: Callable[[Key, Callable], dict]
+  every: int  # epochs
+
+
+class Programs(NamedTuple):
+  """The life of a run in one phase, compiled for a group: leaves [C, ...]."""
+
+  begin: Callable  # (keys, train) -> runs; of `train` one minibatch will do
+  tune: Callable  # (runs, keys, train) -> states; likewise
+  tally: Callable  # (states, train, valid) -> what they are worth
+  begun: Callable  # (runs, states, tallies) -> runs
+  advance: Callable  # (runs, keys, hparams, train, valid); `runs` are donated
+  probe: Callable  # (runs, keys)
+  settle: Callable  # runs in NumPy -> where they train
+  memory: Callable  # (runs, keys, train, valid) -> bytes that `advance` takes beyond these
+
+
+def measuring(setup: Setup, in_parts: bool) -> Callable:
+  """`evaluate.tallied` of one run, compiled: (state, train, data) -> Tally.
+
+  Of data that come `in_parts`, `HostBatches`, or that are there.
+  """
+  if in_parts:
+    return streamed.tallied(setup, setup.stream)
+  return jax.jit(functools.partial(tallied, setup.objective, setup.method))
+
+
+def shapes(setup: Setup, phase: int, keys: Key, train: DomainBatches) -> Run:
+  """Those of runs of these keys in a phase."""
+
+  def begun(key):
+    first = setup._replace(method=setup.method.base or setup.method)
+    run = life.begin(first, key, train)
+    if not phase:
+      return run
+    none = jnp.zeros(train.start.size)
+    tally = Tally(none, none, none > 0, none.sum())
+    return life.begun(setup, run, life.tuned(setup, run, key, train), tally)
+
+  return jax.eval_shape(jax.vmap(begun), keys)
+
+
+def compiled(setup: Setup, abreast: bool, probe: Probe | None, in_parts: bool) -> Programs:
+  """The functions of `life` for a phase, over a leading axis of runs: many `abreast`, or one."""
+  over = jax.vmap if abreast else alone
+  of = lambda f, *axes: over(functools.partial(f, setup), axes)
+  worth = lambda state, train, valid: tallied(setup.objective, setup.method, state, train, valid)
+  look = probe and functools.partial(life.look, setup, probe.measure)
+  if abreast:  # runs that have stopped wait for the others
+    advance = life.unless_stopped(functools.partial(life.advance, setup))
+    advance = over(advance, (0, 0, 0, None, None))
+  else:
+    advance = of(life.advance, 0, 0, 0, None, None)
+  advance = jax.jit(advance, donate_argnums=0)
+
+  def memory(runs, keys, train, valid):
+    rates = Hparams(*jnp.zeros((3, keys.size)))
+    return beyond(advance, runs, keys, rates, train, valid)
+
+  programs = Programs(
+    begin=jax.jit(of(life.begin, 0, None)),
+    tune=jax.jit(of(life.tuned, 0, 0, None)),
+    tally=jax.jit(over(worth, (0, None, None))),
+    begun=jax.jit(of(life.begun, 0, 0, 0)),
+    advance=advance,
+    probe=look and jax.jit(over(look, (0, 0))),
+    settle=functools.partial(jax.tree.map, jnp.asarray),
+    memory=memory,
+  )
+  if in_parts:
+    return programs._replace(
+      begin=alone(streamed.begin(setup), (0, None)),
+      tune=alone(streamed.tuned(setup), (0, 0, None)),
+      tally=alone(measuring(setup, in_parts), (0, None, None)),
+      begun=alone(streamed.begun(setup), (0, 0, 0)),
+      advance=alone(streamed.advance(setup, setup.stream), (0, 0, 0, None, None)),
+      settle=alone(functools.partial(streamed.settled, setup), (0,)),
+      memory=functools.partial(streamed.memory, setup),
+    )
+  return programs
+
+
+def alone(f, axes):
+  """`f` for a leading axis of 1, where vmap would turn branches into selects of both sides."""
+
+  def call(*args):
+    args = [
+      x if axis is None else jax.tree.map(lambda leaf: leaf[0], x)
+      for x, axis in zip(args, axes, strict=True)
+    ]
+    return jax.tree.map(lambda leaf: leaf[None], f(*args))
+
+  return call

@@ -1,0 +1,243 @@
+"""A run on data that are never on the device whole, and whose deltas or models may rest elsewhere.
+
+Rounds, keys and minibatches are those of data that are all there, so that for the same deal of rows
+into minibatches the result is the same. What is kept for every domain (`own.Kept`) rests where
+`Setup.rest` says, and the part of a few domains is at work (`at_rest.py`, `shifts.py`).
+"""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mamdr_jax import tree
+from mamdr_jax.core import DomainBatches, Hparams, Key, Tree
+from mamdr_jax.data.batches import HostBatches
+from mamdr_jax.evaluate import Serving, moments_of, score
+from mamdr_jax.metrics import Tally, figures, tally, together
+from mamdr_jax.rounds import Stage, joined, keys_of, stages_of
+from mamdr_jax.train import at_rest, shifts
+from mamdr_jax.train import run as life
+from mamdr_jax.train.at_rest import Kept
+from mamdr_jax.train.parts import by_domain, dealing, parts, slices, without_rows
+from mamdr_jax.train.run import Run, Setup
+
+
+def begin(setup: Setup) -> Callable:
+  """`life.begin`: (key, train) -> Run."""
+  if not rests(setup):
+    return jax.jit(functools.partial(life.begin, setup))
+  params_of = jax.jit(functools.partial(life.initial, setup))
+
+  def begun(key: Key, train: DomainBatches) -> Run:
+    params = params_of(key, train)
+    state, kept = started(setup, jax.random.fold_in(key, life.STATE), params, {}, train)
+    return with_kept(life.unproven(setup, state, train.start.size), kept, kept)
+
+  return begun
+
+
+def tuned(setup: Setup) -> Callable:
+  """`life.tuned`: (run, key, train) -> state."""
+  if not rests(setup):
+    return jax.jit(functools.partial(life.tuned, setup))
+
+  def state_of(run: Run, key: Key, train: DomainBatches) -> Tree:
+    base, others = at_rest.apart(run.best, setup.method.base)
+    others = {("begun", *where): level for where, level in others.items()}
+    key = jax.random.fold_in(key, life.TUNED)
+    return at_rest.together(*started(setup, key, base, others, train))
+
+  return state_of
+
+
+def rests(setup: Setup) -> bool:
+  """Whether something of a state is at rest elsewhere."""
+  return setup.rest is not None and setup.method.kept is not None
+
+
+def started(setup: Setup, key: Key, params: Tree, others: Kept, train: DomainBatches):
+  """(state without what is kept, what is kept), before the first epoch; `others` is kept below."""
+  rest_key, kept_key = jax.random.split(key)
+  state = jax.jit(setup.method.kept.rest)(rest_key, params, train)
+  own = shifts.begun(setup.method.kept, kept_key, state, others, train, setup.rest)
+  return state, others | {(): own}
+
+
+def begun(setup: Setup) -> Callable:
+  """`life.begun`: (run, state, tally) -> Run."""
+  decide = jax.jit(functools.partial(life.begun, setup))
+
+  def decided(run: Run, state: Tree, measured: Tally) -> Run:
+    state, kept = split(setup, state)
+    return with_kept(decide(run, state, measured), kept, kept)
+
+  return decided
+
+
+def split(setup: Setup, state: Tree) -> tuple[Tree, Kept]:
+  """(what is on the device, what is at rest)."""
+  return at_rest.apart(state, setup.method) if setup.rest else (state, {})
+
+
+def with_kept(run: Run, kept: Kept, best: Kept) -> Run:
+  """A run whose state and best state lack what is kept, with it."""
+  return run._replace(
+    state=at_rest.together(run.state, kept), best=at_rest.together(run.best, best)
+  )
+
+
+def advance(setup: Setup, size: int) -> Callable:
+  """`life.advance` of one run whose splits are on the host, `size` minibatches at a time."""
+  trained, measured = epoch(setup, size), tallied(setup, size)
+  settle = jax.jit(
+    lambda run, state, tally: life.judged(setup, run, state, tally), donate_argnums=(0, 1)
+  )
+  keep = jax.jit(functools.partial(life.but_stopped, setup))
+
+  def advanced(
+    run: Run, key: Key, hparams: Hparams, train: HostBatches, valid: HostBatches
+  ) -> tuple[Run, dict]:
+    deal_key, method_key, _ = life.epoch_keys(key, run.epochs + 1)
+    deal = dealing(deal_key, train) if setup.reshuffled else None
+    after, info = trained(method_key, run.state, train, hparams, deal)
+    (state, kept), (before, kept_before) = (split(setup, x) for x in (after, run.state))
+    best, kept_best = split(setup, run.best)
+    run = run._replace(state=before, best=best)
+    state, kept = keep(run, state), chosen(setup, run.stopped, kept_before, kept)
+    found = measured(at_rest.together(state, kept), train, valid)
+    run = settle(run, state, found)
+    kept_best = chosen(setup, run.best_epoch == run.epochs, kept, kept_best)
+    return with_kept(run, kept, kept_best), info | {"valid": figures(found)}
+
+  return advanced
+
+
+def chosen(setup: Setup, condition: jax.Array, a: Kept, b: Kept) -> Kept:
+  """What is kept of `a` where the condition holds, [] or domain by domain, else of `b`."""
+  condition = np.asarray(condition)
+  if setup.method.choose and a and condition.any() and not condition.all():
+    return b | {(): at_rest.chosen(condition, a[()], b[()], setup.rest)}
+  return a if condition.all() else b
+
+
+def epoch(setup: Setup, size: int) -> Callable:
+  """`Method.epoch`: (key, state, train on the host, hparams, deal) -> (state, info)."""
+  stages = [(stage, *programs_of(stage)) for stage in stages_of(setup.method)]
+
+  def trained(key, state, train, hparams, deal):
+    info, skeleton = {}, without_rows(train)
+    state, kept = split(setup, state)
+    keys = keys_of(key, len(stages))
+    for (stage, plan_of, begin, take, end), stage_key in zip(stages, keys, strict=True):
+      plan, carry, heard = plan_of(stage_key, skeleton), begin(state, hparams), []
+      visits, domain = jax.tree.map(np.asarray, (plan.visits, plan.domain))
+      moving = {(): kept[()]} if kept and stage.attach else {}
+      of = slices(visits, size, domain, shifts.most_domains(moving))
+      turns = shifts.Shifts(moving, domain, of.bounds)
+      moved = shifts.fresh(moving, domain, setup.rest)
+      for bounds, part in zip(of.bounds, parts(train, visits, of, deal), strict=True):
+        for level in turns.part(bounds).values():
+          carry = stage.attach(carry, level)
+        carry, told = take(carry, part, plan, *bounds, hparams, of.most)
+        told = jax.block_until_ready(told)  # else parts would pile up on the device
+        for level in moved.values():
+          shifts.put(level, stage.state_of(carry), turns.domains(bounds))
+          carry = stage.attach(carry, dict.fromkeys(level, ()))
+        heard.append(jax.tree.map(lambda x, n=bounds[1] - bounds[0]: x[:n], told))
+      kept = kept | moved
+      told = jax.tree.map(lambda *xs: jnp.concatenate(xs), *heard)
+      state, more = end(carry, told, hparams)
+      info = joined(info, more)
+    return at_rest.together(state, kept), info
+
+  return trained
+
+
+def programs_of(stage: Stage) -> tuple[Callable, ...]:
+  """The functions of a stage compiled, its rounds in a loop over some of the plan."""
+
+  def take(carry, part, plan, first, last, hparams, most):
+    part = stage.prepare(carry, part)
+    one = lambda carry, i: stage.round(carry, part, tree.take(plan, first + i), hparams)
+    told = jax.eval_shape(one, carry, 0)[1]
+    room = jax.tree.map(lambda x: jnp.zeros(most, x.dtype), told)
+
+    def step(i, carried):
+      carry, room = carried
+      carry, told = one(carry, i)
+      return carry, jax.tree.map(lambda x, new: x.at[i].set(new), room, told)
+
+    return jax.lax.fori_loop(0, last - first, step, (carry, room))
+
+  # Copied, since what is the same array twice cannot be donated.
+  begin = lambda state, hparams: tree.copy(stage.begin(state, hparams))
+  return (
+    jax.jit(stage.plan),
+    jax.jit(begin),
+    jax.jit(take, static_argnums=6, donate_argnums=0),
+    jax.jit(stage.end),
+  )
+
+
+def tallied(setup: Setup, size: int) -> Callable:
+  """`evaluate.tallied`: (state, train, data) -> Tally, both splits on the host."""
+  goal, method = setup.objective, setup.method
+  serving = lambda state, moments=None: Serving(goal, method, state, moments)
+
+  @jax.jit
+  def of_part(total, state, moments, part):
+    found = tally(score(serving(state, moments).predict, part), part)
+    return found if total is None else together(total, found)
+
+  @functools.partial(jax.jit, donate_argnums=0)
+  def with_moments(moments, state, part, first, last):
+    one = lambda domain: moments_of(serving(state), part, domain)
+    put = lambda d, to: jax.tree.map(lambda x, new: x.at[d].set(new), to, one(d))
+    if moments is None:
+      like = jax.eval_shape(one, 0)
+      moments = jax.tree.map(lambda x: jnp.zeros((part.start.size, *x.shape), x.dtype), like)
+    return jax.lax.fori_loop(first, last, put, moments)
+
+  def over(data, state, visit, carry):
+    """`carry` after `visit(carry, state, part, bounds)` of all domains, some at a time."""
+    light, kept = split(setup, state)
+    visits, domain = by_domain(data), np.arange(data.count.size)
+    of = slices(visits, size, domain, shifts.most_domains(kept))
+    turns = shifts.Shifts(kept, domain, of.bounds)
+    for bounds, part in zip(of.bounds, parts(data, visits, of), strict=True):
+      at_work = at_rest.together(light, turns.part(bounds))
+      carry = jax.block_until_ready(visit(carry, at_work, part, bounds))
+    return carry
+
+  def measured(state: Tree, train: HostBatches, data: HostBatches) -> Tally:
+    moments = None
+    if goal.moments is not None:
+      look = lambda carry, state, part, bounds: with_moments(carry, state, part, *bounds)
+      moments = over(train, state, look, None)
+    add = lambda total, state, part, bounds: of_part(total, state, moments, part)
+    return over(data, state, add, None)
+
+  return measured
+
+
+def memory(setup: Setup, runs: Run, keys: Key, train: HostBatches, valid: HostBatches) -> int:
+  """About how many bytes an epoch takes beside the runs: copies of a state, and parts."""
+  del keys
+  light, kept = split(setup, runs.state)
+  rows = 4 + 4 * len(train.dataset.ids) + sum(4 * x[0].size for x in train.dataset.dense.values())
+  part = setup.stream * train.batch_size * (rows + 4)
+  deal = train.rows.nbytes if setup.reshuffled else 0
+  at_work = 2 * shifts.BLOCK if kept else 0
+  return 2 * tree.num_bytes(light) + 4 * part + deal + at_work
+
+
+def settled(setup: Setup, run: Run) -> Run:
+  """A run in NumPy, as it was written to disk, where it trains."""
+  on_device = functools.partial(jax.tree.map, jnp.asarray)
+  (state, kept), (best, kept_best) = (split(setup, x) for x in (run.state, run.best))
+  run = on_device(run._replace(state=state, best=best))
+  lay = lambda kept: {where: at_rest.laid(level, setup.rest) for where, level in kept.items()}
+  return with_kept(run, lay(kept), lay(kept_best))
