@@ -1,30 +1,18 @@
 """Domain Regularization (DR): a domain's specific parameters learn with the help of others."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from mamdr_jax import rounds, tree
-from mamdr_jax.core import Array, Key, Loss, Method, Optimizer, Own, Params, Tree
-from mamdr_jax.descent import descend, gather, pull
-from mamdr_jax.excursion import excursion, spare
+from mamdr_jax import rounds
+from mamdr_jax.core import Array, Key, Loss, Method, Optimizer
 from mamdr_jax.methods.alternate import alternate
-from mamdr_jax.own import Kept, every_row, noise, places, spread
-from mamdr_jax.own import entry as entry_of
+from mamdr_jax.methods.deltas import Deltas
+from mamdr_jax.own import Kept
 from mamdr_jax.rounds import Plan, Stage
-from mamdr_jax.schedule import Visit, follow, visit
-from mamdr_jax.view import every_id, merge, touched, view
-
-
-class MamdrState(NamedTuple):
-  shared: Tree  # state of the method that trains the shared parameters θ_S
-  specific: Params  # the deltas θᵢ of all domains, kept as `own` says; θ_S + θᵢ serves domain i
-  inner: Tree  # state of the inner optimizer
-  outer: Tree  # states of the outer optimizer, kept in the same way
-  own: dict[str, Own]  # which rows of tables have a delta
+from mamdr_jax.schedule import visit
 
 
 def helpers(key: Key, num_domains: int, k: int) -> tuple[Array, Array]:
@@ -92,36 +80,31 @@ def domain_regularization(
       f"specific={tuple(specific)!r}; choose 'tables', 'net', or branches like 'tables.user'"
     )
   shared = shared or alternate(loss=loss, inner=inner, sparse=sparse)
-  inner = specific_inner or inner
-  bounded = visit_steps is not None and sparse
+  deltas = Deltas(
+    loss, specific_inner or inner, outer, shared, tuple(specific),
+    visit_steps, all_rows, specific_scale, specific_carry, sparse,
+  )  # fmt: skip
+  help_out = deltas.help_in_view if deltas.bounded else deltas.help_in_room
+  regularize = Stage(
+    planned(k, visit_steps, help_self), deltas.begin, help_out, deltas.end,
+    attach=lambda carried, kept: (carried[0]._replace(**kept), carried[1]),
+    state_of=lambda carried: carried[0],
+  )  # fmt: skip
 
   def rest(key, params, train):
     num_domains = train.start.size
     if k >= num_domains:
       raise ValueError(f"k={k} helpers need more than {k} domains, and there are {num_domains}")
-    delta = of_one(params)
-    if not tree.size(delta):
-      there = [name for name, branch in params.items() if tree.size(branch)]
-      raise ValueError(
-        f"specific={tuple(specific)!r}: nothing would have a delta; the model has parameters in "
-        f"{', '.join(map(repr, there))}"
-      )
-    inner_state = inner(0.0).init(delta) if specific_carry else ()
-    return MamdrState(shared.init(key, params, train), (), inner_state, (), ())
+    return deltas.rest(key, params, train)
 
-  def of_one(params):
-    return tree.zeros_like(tree.branches(params, specific))
+  kept = Kept(("specific", "outer"), rest, deltas.rows, deltas.begun)
+  stages = *(of_shared(stage) for stage in rounds.stages_of(shared)), regularize
+  rates = *shared.rates, "gamma"
+  return rounds.method(kept.init, stages, deltas.params, rates=rates, own=True, kept=kept)
 
-  def rows(state, train):
-    tables = of_one(shared.params(state.shared, 0)).get("tables", {})
-    return every_row(train.own, tables) if all_rows else train.own
 
-  def begin_kept(key, state, own):
-    delta = of_one(shared.params(state.shared, 0))
-    deltas = spread(delta, own)
-    if specific_scale:
-      deltas = noise(key, deltas, own, specific_scale)
-    return {"specific": deltas, "outer": spread(outer(0.0).init(delta), own)}
+def planned(k: int, visit_steps: int | None, help_self: bool) -> Callable:
+  """`Stage.plan`: a round is a visit of a helper's data, and then of the target's."""
 
   def plan(key, data):
     pair_key, visit_key = jax.random.split(key)
@@ -133,8 +116,7 @@ def domain_regularization(
     keys = jax.vmap(jax.random.split)(jax.random.split(visit_key, targets.size))
 
     def pair(key, target, helper):
-      keys = jax.random.split(key)
-      domains = jnp.stack([helper, target])
+      keys, domains = jax.random.split(key), jnp.stack([helper, target])
       return jax.vmap(lambda key, domain: visit(key, data, domain, visit_steps))(keys, domains)
 
     entries = Plan(jax.vmap(pair)(keys[:, 0], targets, others), (targets, others, keys[:, 1]))
@@ -143,79 +125,7 @@ def domain_regularization(
     entries = jax.tree.map(by_target, entries)
     return entries._replace(domain=entries.rest[0])
 
-  def begin(state, hparams):
-    if bounded:
-      return state, state.inner
-    room = spare(tree.branches(shared.params(state.shared, 0), specific), inner(hparams.alpha))
-    return state, room._replace(inner=state.inner) if specific_carry else room
-
-  def help_in_view(carried, data, entry, hparams):
-    """A bounded visit: all of it works on the rows that its minibatches read."""
-    state, inner_state = carried
-    target, _, key = entry.rest
-    tx, outer_tx = inner(hparams.alpha), outer(hparams.gamma)
-    order, length = follow(*visits_of(entry))
-    read = gather(data, order(jnp.arange(2 * visit_steps)))
-    rows, read = touched(shared.params(state.shared, target).get("tables", {}), read)
-    at = entry_of(state.own, target)
-    kept = places(state.own, at, rows)
-    start = view(state.specific, kept, at)
-    opt_state = view(inner_state, rows) if specific_carry else tx.init(start)
-    end, ended, mean_loss = descend(
-      key, start, opt_state, read, jnp.arange(2 * visit_steps),
-      loss=loss, tx=tx, length=length, base=shared.params(state.shared, target, rows),
-    )  # fmt: skip
-    delta, pulled = pull(start, end, view(state.outer, kept, at), outer_tx)
-    state = state._replace(
-      specific=merge(state.specific, delta, kept, at),
-      outer=merge(state.outer, pulled, kept, at),
-    )
-    inner_state = merge(inner_state, ended, rows) if specific_carry else ()
-    return (state, inner_state), {"loss": mean_loss, "passes": jnp.float32(length)}
-
-  def help_in_room(carried, data, entry, hparams):
-    state, room = carried
-    target, helper, key = entry.rest
-    order, length = follow(*visits_of(entry))
-    room, deltas, outer_state, mean_loss = excursion(
-      key, room, state.specific, state.outer, data, order, length,
-      own=state.own, target=entry_of(state.own, target), helper=helper, of_domains=True, loss=loss,
-      tx=inner(hparams.alpha), outer_tx=outer(hparams.gamma),
-      base=shared.params(state.shared, target), carry=specific_carry, sparse=sparse,
-    )  # fmt: skip
-    state = state._replace(specific=deltas, outer=outer_state)
-    return (state, room), {"loss": mean_loss, "passes": jnp.float32(length)}
-
-  def end(carried, told, hparams):
-    state, left = carried
-    told = rounds.info(told)
-    told = {"specific_loss": told["loss"], "passes": told["passes"]}
-    if not specific_carry:
-      return state, told
-    return state._replace(inner=left if bounded else left.inner), told
-
-  def params(state, domain, rows=None):
-    base = shared.params(state.shared, domain, rows)
-    at = entry_of(state.own, domain)
-    kept = places(state.own, at, every_id(base) if rows is None else rows)
-    return tree.add(base, view(state.specific, kept, at))
-
-  help = help_in_view if bounded else help_in_room
-  regularize = Stage(
-    plan, begin, help, end,
-    attach=lambda carried, kept: (carried[0]._replace(**kept), carried[1]),
-    state_of=lambda carried: carried[0],
-  )  # fmt: skip
-  kept = Kept(("specific", "outer"), rest, rows, begin_kept)
-  stages = *(of_shared(stage) for stage in rounds.stages_of(shared)), regularize
-  return rounds.method(
-    kept.init, stages, params, rates=(*shared.rates, "gamma"), own=True, kept=kept
-  )
-
-
-def visits_of(entry: Plan) -> tuple[Visit, Visit]:
-  """That of the helper, and that of the target."""
-  return tree.take(entry.visits, 0), tree.take(entry.visits, 1)
+  return plan
 
 
 def of_shared(stage: Stage) -> Stage:
