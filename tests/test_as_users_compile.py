@@ -14,21 +14,27 @@ from conftest import AS_USERS_COMPILE
 HERE = Path(__file__).parent
 QUICK = ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS")  # what conftest.py sets
 EQUALITIES = (
+  "test_sparse.py::test_views_change_no_bit_of_plain_gradient_descent",
+  "test_streamed.py::test_an_epoch_in_parts_is_an_epoch[mamdr]",
+  "test_identities.py::test_domain_negotiation_with_beta_0_moves_nothing",
+  "test_identities.py::test_regularization_does_not_move_the_shared_parameters",
+  "test_resume.py::test_what_was_interrupted_goes_on_to_the_same_end[mamdr-2-after1-4]",
+)
+OF_MANY_RUNS = (  # whose programs take two minutes to compile
   "test_train.py::test_results_do_not_depend_on_lanes_nor_on_a_neighbour",
   "test_train.py::test_a_single_run_is_a_sweep_of_one",
   "test_train.py::test_gamma_does_not_reach_the_shared_parameters",
-  "test_sparse.py::test_views_change_no_bit_of_plain_gradient_descent",
-  "test_identities.py::test_domain_negotiation_with_beta_0_moves_nothing",
-  "test_identities.py::test_regularization_does_not_move_the_shared_parameters",
   "test_resume.py::test_a_group_that_had_ended_in_part_goes_on_from_its_checkpoint",
-  "test_resume.py::test_what_was_interrupted_goes_on_to_the_same_end[mamdr-2-after1-4]",
 )
 
 
 @pytest.mark.skipif(AS_USERS_COMPILE in os.environ, reason="this is the run that is started")
-def test_equalities_hold_with_all_optimisations():
+@pytest.mark.parametrize(
+  "equalities", [EQUALITIES, pytest.param(OF_MANY_RUNS, marks=pytest.mark.slow)]
+)
+def test_equalities_hold_with_all_optimisations(equalities):
   done = subprocess.run(
-    [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *EQUALITIES],
+    [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *equalities],
     cwd=HERE,
     env={key: value for key, value in os.environ.items() if key not in QUICK}
     | {AS_USERS_COMPILE: "1"},

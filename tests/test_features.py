@@ -7,6 +7,7 @@ import pytest
 from tiny_experiment import tiny
 
 from mamdr_jax import assembly
+from mamdr_jax.core import HERE
 from mamdr_jax.data import features
 
 
@@ -42,10 +43,12 @@ def test_features_in_text_take_no_object_per_id(tmp_path):
 
 
 def test_the_splits_of_an_experiment_share_their_features():
-  made, plan = assembly.assemble(tiny(**{"data.features": "frozen"}))
-  data = assembly.packed(made, plan.batch_size)
+  made, training = assembly.assemble(tiny(**{"data.features": "frozen"}))
+  data = assembly.packed(made, training)
   for field, table in made.dataset.frozen.items():
     np.testing.assert_array_equal(data.train.frozen[field], table)
     for split in (data.valid, data.test):
       assert split.frozen[field] is data.train.frozen[field]
-  assert set(data.train.own) == set(data.train.batch.ids) - set(made.dataset.frozen) | {"domain"}
+  made = made._replace(method=made.method._replace(own=True))
+  own = assembly.packed(made, training).train.own
+  assert set(own) == set(data.train.batch.ids) - set(made.dataset.frozen) | {"domain", HERE}
