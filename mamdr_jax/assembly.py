@@ -11,7 +11,7 @@ import numpy as np
 
 from mamdr_jax import check, data, keys, tree
 from mamdr_jax.configure import construct, lookup, optimizer
-from mamdr_jax.core import DomainBatches, Method, Tree
+from mamdr_jax.core import DomainBatches, Method, Optimizer, Tree
 from mamdr_jax.data import DATASETS, SPLITS, Dataset, HostBatches, on_host, pack
 from mamdr_jax.data.batches import some
 from mamdr_jax.descent import minibatch
@@ -32,16 +32,7 @@ class Experiment(NamedTuple):
 
   def shapes(self, train: DomainBatches | HostBatches) -> tuple[Tree, Tree]:
     """(parameters, state of the method) before the first epoch, as shapes."""
-    seen = some(train, np.zeros(1, np.int32))
-
-    def start(key):
-      params_key, state_key = jax.random.split(key)
-      params = state = self.objective.init(params_key, minibatch(seen, 0))
-      for phase in filter(None, (self.method.base, self.method)):
-        state = phase.init(state_key, state, seen)
-      return params, state
-
-    return jax.eval_shape(start, jax.random.key(0))
+    return shapes(self.objective, self.method, some(train, np.zeros(1, np.int32)))
 
   def serving(self, state: Tree, train: DomainBatches) -> Serving:
     """domain → the parameters that serve it, moments for normalisation taken from `train`."""
@@ -111,18 +102,46 @@ def build(
   on_step: Callable[[], None] | None = None,
 ) -> Experiment:
   """`assemble`, of a config whose values are known to be good, without how it is trained."""
-  inner, outer = optimizer(config.inner), optimizer(config.outer)  # before data are read
-  specific_inner = optimizer(config.specific_inner) if config.specific_inner.name else inner
+  found = optimizers(config)  # before data are read
   dataset = dataset or read_data(config)
   vocab = {field: len(ids) for field, ids in dataset.vocab.items() if field not in dataset.frozen}
   vocab["domain"] = len(dataset.domains)
+  return Experiment(dataset, *framework(config, found, vocab, on_step))
+
+
+def optimizers(config: ml_collections.ConfigDict) -> dict[str, Optimizer]:
+  """Those of a config, by the arguments of methods that take them."""
+  inner, outer = optimizer(config.inner), optimizer(config.outer)
+  specific_inner = optimizer(config.specific_inner) if config.specific_inner.name else inner
+  return {"inner": inner, "outer": outer, "specific_inner": specific_inner}
+
+
+def framework(
+  config: ml_collections.ConfigDict,
+  optimizers: dict[str, Optimizer],
+  vocab: dict[str, int],
+  on_step: Callable[[], None] | None = None,
+) -> tuple[Objective, Method]:
+  """The model and the method of a config, of tables with so many ids: trainable field -> N."""
   goal = objective(construct(MODELS, "model", config.model, vocab=vocab), config.l2)
+  loss = counted(goal.loss, on_step) if on_step else goal.loss
   method = construct(
-    METHODS, "method", config.method,
-    loss=counted(goal.loss, on_step) if on_step else goal.loss, penalty=goal.penalty,
-    inner=inner, outer=outer, specific_inner=specific_inner,
-  )  # fmt: skip
-  return Experiment(dataset, goal, method)
+    METHODS, "method", config.method, loss=loss, penalty=goal.penalty, **optimizers
+  )
+  return goal, method
+
+
+def shapes(goal: Objective, method: Method, seen: DomainBatches) -> tuple[Tree, Tree]:
+  """(parameters, state of the method) before the first epoch, as shapes; so may `seen` be."""
+
+  def start(key, seen):
+    params_key, state_key = jax.random.split(key)
+    params = state = goal.init(params_key, minibatch(seen, 0))
+    for phase in filter(None, (method.base, method)):
+      state = phase.init(state_key, state, seen)
+    return params, state
+
+  return jax.eval_shape(start, jax.random.key(0), seen)
 
 
 def read_data(config: ml_collections.ConfigDict) -> Dataset:

@@ -98,5 +98,7 @@ class Method(NamedTuple):
   own: bool = False
   # What of its state is kept for every domain, an `own.Kept`, and can be elsewhere than the rest.
   kept: Any = None
+  # state -> the same with () in place of what `params` does not read, such as optimizers' states
+  served: Callable[[Tree], Tree] = lambda state: state
   # What `epoch` consists of (`rounds.Stage`), so that it can be trained on data a part at a time.
   stages: tuple = ()

@@ -1,6 +1,7 @@
 """config → data → fit → result."""
 
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -8,23 +9,23 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from mamdr_jax import check, keys, machine
+from mamdr_jax import check, keys, machine, results
 from mamdr_jax.assembly import Experiment, Packed, Training, assemble, build, packed, read_data
 from mamdr_jax.baselines import baselines, ceiling
-from mamdr_jax.core import Hparams, Tree
+from mamdr_jax.core import DomainBatches, Hparams, Tree
 from mamdr_jax.data import Dataset, on_host, remarks, renumber
-from mamdr_jax.data.batches import some
+from mamdr_jax.data.batches import HostBatches, some
 from mamdr_jax.data.dataset import batch_rows, num_rows_of
 from mamdr_jax.data.minibatches import AUTO
 from mamdr_jax.distribution import many
 from mamdr_jax.evaluate import by_name
-from mamdr_jax.files import CONFIG, RESULT
+from mamdr_jax.files import CONFIG, MODEL, RESULT
 from mamdr_jax.metrics import figures
 from mamdr_jax.progress import Progress
 from mamdr_jax.theory.probe import held, serving_probe
 from mamdr_jax.train import Epoch, Probe, Rest, Run, Setup, fit, measuring
 from mamdr_jax.train.memory import lanes_that_fit
-from mamdr_jax.workdir import identity, ids, runs
+from mamdr_jax.workdir import identity, ids, model, runs
 from mamdr_jax.workdir.journal import Journal, opened
 
 
@@ -84,6 +85,9 @@ def run(
       print(f"{workdir} holds this experiment, finished; nothing was run", file=sys.stderr)
     progress.close()
     journal.illustrate()
+    if not (workdir / MODEL).exists():
+      split = ready.train if ready else host_split(experiment, training.batch_size)
+      keep(workdir / MODEL, workdir, best_run(journal.result), experiment, split)
   return journal.result
 
 
@@ -197,6 +201,62 @@ def load(
     ValueError: there is no such run, a file is damaged, or the data have ids that the run lacks.
   """
   workdir = Path(workdir)
+  experiment, train = again(workdir, run, dataset, trust)
+  _, like = experiment.shapes(train)
+  return experiment, jax.tree.map(jnp.asarray, runs.load_best(workdir, run, like))
+
+
+def store(
+  workdir: Path,
+  out: Path,
+  run: int | None = None,
+  *,
+  dataset: Dataset | None = None,
+  trust: bool = False,
+) -> None:
+  """Makes `out` the model of a run, as the workdir's own `model` is that of its best run.
+
+  Args:
+    workdir: of an experiment, of which that run at least has ended.
+    out: a folder; `workdir/model.py` says what is in it.
+    run: its number; by default the one with the best validation AUC, of an experiment that ended.
+    dataset: see `load`.
+    trust: see `load`.
+
+  Raises:
+    ValueError: as for `load`, or something else than a model is at `out`.
+  """
+  workdir = Path(workdir)
+  number = best_run(results.read(workdir / RESULT)) if run is None else run
+  keep(Path(out), workdir, number, *again(workdir, number, dataset, trust))
+
+
+def best_run(result: dict) -> int:
+  """The number of the run with the best mean validation AUC."""
+  auc = [run["valid"]["mean_auc"] for run in result["runs"]]
+  return int(np.argmax([-1.0 if x is None else x for x in auc]))
+
+
+def keep(
+  out: Path, workdir: Path, run: int, experiment: Experiment, train: DomainBatches | HostBatches
+) -> None:
+  """Makes `out` the model of a run, and says what that took."""
+  begun = time.monotonic()
+  num_bytes = model.write(out, workdir, run, *experiment, experiment.shapes(train)[1], train)
+  size, seconds = num_bytes / 2**20, time.monotonic() - begun
+  told = f"{out}: what serves each domain, of run {run}; {size:.1f} MiB, {seconds:.1f} s"
+  print(told, file=sys.stderr)
+
+
+def host_split(experiment: Experiment, batch_size: int | str) -> HostBatches:
+  """The training rows, dealt as they were when training began."""
+  return on_host(experiment.dataset, "train", batch_size)
+
+
+def again(
+  workdir: Path, run: int, dataset: Dataset | None, trust: bool
+) -> tuple[Experiment, HostBatches]:
+  """The experiment of a workdir that has such a run, and its training rows; see `load`."""
   there = identity.read(workdir)
   if there is None:
     raise ValueError(f"{workdir} holds no experiment: it has no {CONFIG}")
@@ -211,5 +271,4 @@ def load(
     raise ValueError(f"{workdir} has runs 0 to {len(there['points']) - 1}, and no run {run}")
   dataset = renumber(dataset or read_data(config), **ids.read(workdir))
   experiment = build(config, dataset)
-  _, like = experiment.shapes(on_host(dataset, "train", config.batch_size))
-  return experiment, jax.tree.map(jnp.asarray, runs.load_best(workdir, run, like))
+  return experiment, host_split(experiment, config.batch_size)

@@ -111,3 +111,8 @@ def one_for_all(state: Tree, domain: Array, rows: Rows | None = None) -> Params:
   """`Method.params` where all domains are served alike, by `state.params`."""
   del domain
   return view(state.params, rows)
+
+
+def params_alone(state: Tree) -> Tree:
+  """`Method.served` of the same."""
+  return state._replace(**{name: () for name in state._fields if name != "params"})

@@ -6,7 +6,7 @@ from mamdr_jax import rounds
 from mamdr_jax.core import Loss, Method, Optimizer, Params, Tree
 from mamdr_jax.descent import of_loss
 from mamdr_jax.schedule import full_pass
-from mamdr_jax.view import one_for_all
+from mamdr_jax.view import one_for_all, params_alone
 
 
 class AlternateState(NamedTuple):
@@ -35,4 +35,4 @@ def stepping(gradient, schedule, inner: Optimizer, sparse: bool) -> Method:
   stage = rounds.stepwise(
     schedule, lambda hparams: gradient, lambda hparams: inner(hparams.alpha), sparse=sparse
   )
-  return rounds.method(init, (stage,), one_for_all)
+  return rounds.method(init, (stage,), one_for_all, served=params_alone)

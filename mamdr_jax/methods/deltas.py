@@ -145,6 +145,10 @@ class Deltas(NamedTuple):
     kept = places(state.own, at, every_id(base) if rows is None else rows)
     return tree.add(base, view(state.specific, kept, at))
 
+  def served(self, state: MamdrState) -> MamdrState:
+    """`Method.served`."""
+    return state._replace(shared=self.shared.served(state.shared), inner=(), outer=())
+
 
 def visits_of(entry: Plan) -> tuple[Visit, Visit]:
   """That of the helper, and that of the target."""

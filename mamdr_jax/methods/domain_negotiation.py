@@ -12,7 +12,7 @@ from mamdr_jax.descent import descend, gather, of_loss, pull
 from mamdr_jax.methods.alternate import AlternateState
 from mamdr_jax.rounds import Plan, Stage, info
 from mamdr_jax.schedule import each, full_pass, visits
-from mamdr_jax.view import merge, one_for_all, touched, view
+from mamdr_jax.view import merge, one_for_all, params_alone, touched, view
 
 
 class NegotiationState(NamedTuple):
@@ -153,4 +153,4 @@ def domain_negotiation(
     return Stage(plan, lambda state, hparams: state, take, lambda s, told, _: (s, info(told)))
 
   stage = one_pass() if round_steps is None else in_rounds()
-  return rounds.method(init, (stage,), one_for_all, rates=("alpha", "beta"))
+  return rounds.method(init, (stage,), one_for_all, served=params_alone, rates=("alpha", "beta"))

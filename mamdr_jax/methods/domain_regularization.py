@@ -100,7 +100,9 @@ def domain_regularization(
   kept = Kept(("specific", "outer"), rest, deltas.rows, deltas.begun)
   stages = *(of_shared(stage) for stage in rounds.stages_of(shared)), regularize
   rates = *shared.rates, "gamma"
-  return rounds.method(kept.init, stages, deltas.params, rates=rates, own=True, kept=kept)
+  return rounds.method(
+    kept.init, stages, deltas.params, served=deltas.served, rates=rates, own=True, kept=kept
+  )
 
 
 def planned(k: int, visit_steps: int | None, help_self: bool) -> Callable:

@@ -10,7 +10,7 @@ from mamdr_jax import rounds, tree
 from mamdr_jax.core import Loss, Method, Optimizer, Params, Tree
 from mamdr_jax.descent import narrowed
 from mamdr_jax.schedule import check_domains, joint_steps
-from mamdr_jax.view import one_for_all
+from mamdr_jax.view import one_for_all, params_alone
 
 
 class MetaState(NamedTuple):
@@ -114,4 +114,4 @@ def maml(
     schedule, gradient, lambda hparams: outer(hparams.beta),
     sparse=sparse, passes=lambda num_minibatches: num_minibatches // 2 * per_domain,
   )  # fmt: skip
-  return rounds.method(init, (stage,), one_for_all, rates=("alpha", "beta"))
+  return rounds.method(init, (stage,), one_for_all, served=params_alone, rates=("alpha", "beta"))

@@ -8,7 +8,7 @@ from mamdr_jax.core import Loss, Method, Optimizer
 from mamdr_jax.descent import narrowed
 from mamdr_jax.methods.maml import MetaState, check_smooth, virtual_step
 from mamdr_jax.schedule import check_domains, joint_steps
-from mamdr_jax.view import one_for_all
+from mamdr_jax.view import one_for_all, params_alone
 
 
 def mldg(
@@ -94,4 +94,4 @@ def mldg(
     gradient, lambda hparams: outer(hparams.beta),
     sparse=sparse, passes=lambda num: num + (0 if first_order else num - num_test),
   )  # fmt: skip
-  return rounds.method(init, (stage,), one_for_all, rates=("alpha", "beta"))
+  return rounds.method(init, (stage,), one_for_all, served=params_alone, rates=("alpha", "beta"))

@@ -107,5 +107,10 @@ def reptile(
 
   stage = whole() if round_steps is None else in_turns()
   return rounds.method(
-    other.init, (stage,), other.params, rates=other.rates, own=round_steps is None
+    other.init,
+    (stage,),
+    other.params,
+    served=other.served,
+    rates=other.rates,
+    own=round_steps is None,
   )

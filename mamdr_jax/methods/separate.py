@@ -94,6 +94,9 @@ def separate(
     places = own.places(state.own, at, every_id(begun) if rows is None else rows)
     return own.overlaid(begun, view(state.params, places, at), places, state.own)
 
+  def served(state):
+    return state._replace(begun=base.served(state.begun) if base else state.begun, inner=())
+
   def choose(condition, a, b):
     pick = lambda x, y: own.choose(a.own, condition, x, y)
     return a._replace(params=pick(a.params, b.params), inner=pick(a.inner, b.inner))
@@ -104,4 +107,7 @@ def separate(
     attach=lambda state, kept: state._replace(**kept), state_of=lambda state: state,
   )  # fmt: skip
   kept = own.Kept(("params", "inner"), rest, rows, begin)
-  return rounds.method(kept.init, (stage,), params, choose=choose, base=base, own=True, kept=kept)
+  return rounds.method(
+    kept.init, (stage,), params,
+    served=served, choose=choose, base=base, own=True, kept=kept,
+  )  # fmt: skip

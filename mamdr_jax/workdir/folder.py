@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mamdr_jax import files
 from mamdr_jax.data import Dataset
-from mamdr_jax.files import CONFIG, GROUP, IDS, RESULT, RUNS
+from mamdr_jax.files import CONFIG, GROUP, IDS, MODEL, RESULT, RUNS
 from mamdr_jax.workdir import checkpoint, identity, ids, metrics, runs
 from mamdr_jax.workdir.checkpoint import Saved
 from mamdr_jax.workdir.lock import locked
@@ -101,6 +101,7 @@ def _grown(workdir: Path, finished: dict[int, dict], old: Mapping, new: Mapping)
       workdir, f"{anew} runs are trained anew: their last states, under {old}, are gone"
     )
   (workdir / RESULT).unlink(missing_ok=True)
+  files.remove(workdir / MODEL)
   return {run: result for run, result in finished.items() if run not in again}
 
 

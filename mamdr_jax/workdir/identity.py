@@ -9,10 +9,10 @@ import numpy as np
 
 from mamdr_jax import files, keys, machine
 from mamdr_jax.data import Dataset
-from mamdr_jax.files import CONFIG, CSV, CURVES, DOMAINS, GROUP, IDS, METRICS, RESULT, RUNS
+from mamdr_jax.files import CONFIG, CSV, CURVES, DOMAINS, GROUP, IDS, METRICS, MODEL, RESULT, RUNS
 
 # The last says whose they are.
-ALL = (METRICS, RESULT, DOMAINS, RUNS, IDS, GROUP, CSV, CURVES, CONFIG)
+ALL = (METRICS, RESULT, DOMAINS, RUNS, IDS, GROUP, CSV, CURVES, MODEL, CONFIG)
 
 
 def of(config: Mapping, points: list[dict], dataset: Dataset) -> dict:

@@ -12,7 +12,7 @@ from mamdr_jax import files
 def save(path: Path, tree) -> None:
   """Writes the leaves of a pytree."""
   leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-  files.write_arrays(path, {_name(where): np.asarray(leaf) for where, leaf in leaves})
+  files.write_arrays(path, {name_of(where): np.asarray(leaf) for where, leaf in leaves})
 
 
 def load(path: Path, like):
@@ -26,7 +26,7 @@ def load(path: Path, like):
   arrays = files.read_arrays(path, most_bytes=needed)
 
   def leaf(where, expected):
-    name = _name(where)
+    name = name_of(where)
     if name not in arrays:
       raise ValueError(f"{path} has no {name!r}: it was written for another config")
     if arrays[name].shape != expected.shape:
@@ -48,5 +48,6 @@ def damage(path: Path) -> str | None:
   return None
 
 
-def _name(where) -> str:
+def name_of(where) -> str:
+  """What the leaf at a path of a tree is called."""
   return jax.tree_util.keystr(where, simple=True, separator="/")
