@@ -92,6 +92,15 @@ def test_serves_every_domain_parameters_like_those_it_was_given(made):
       assert np.isfinite(leaf).all()
 
 
+def test_what_serves_is_told_from_what_trains(made):
+  served = made.method.served(made.end)
+  for domain in range(made.train.start.size):
+    whole, light = (made.method.params(state, domain) for state in (made.end, served))
+    handmade.assert_trees_equal(whole, light)
+  sizes = [sum(x.size for x in jax.tree.leaves(state)) for state in (served, made.end)]
+  assert sizes[0] < sizes[1] / 2  # Adam keeps two numbers beside each
+
+
 VARIANTS = {
   "DN, a round a minibatch": ("domain_negotiation", {"round_steps": 1}),
   "Reptile, a round two minibatches": ("reptile", {"round_steps": 2}),

@@ -47,7 +47,7 @@ def read_columns(
     ValueError: the file is empty or broken, lacks a column or has it twice, or a row has more or
       fewer cells than the header.
   """
-  header, skip = (list(names), 0) if names else _header(path)
+  header, skip = (list(names), 0) if names else header_of(path)
   check_columns(path, list(columns.values()), header)
   at = {here: str(header.index(there)) for here, there in columns.items()}
   kinds = {at[here]: pa.float64() if here in numbers else TEXT for here in columns}
@@ -55,7 +55,7 @@ def read_columns(
     made = _parse(path, len(header), skip, kinds)
   except pa.ArrowInvalid as error:
     if "conversion error to double" not in str(error):
-      raise _told(path, len(header), str(error)) from None
+      raise broken(path, len(header), str(error)) from None
     # A cell is no number, or is one in a way of writing of its own: `columns.numbers` will say.
     made = _parse(path, len(header), skip, dict.fromkeys(kinds, TEXT))
   frame = pd.DataFrame({here: made[name] for here, name in at.items()}, copy=False)
@@ -116,7 +116,7 @@ def records(path: Path) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(limit)
 
 
-def _header(path: Path) -> tuple[list[str], int]:
+def header_of(path: Path) -> tuple[list[str], int]:
   """The names of the columns, and how many lines they take with the blank ones before."""
   names, lines = first_cells(path), 0
   for k, (line, _) in enumerate(records(path)):
@@ -130,7 +130,7 @@ def _parse(
   path: Path, width: int, skip: int, kinds: Mapping[str, pa.DataType]
 ) -> dict[str, pd.Categorical | np.ndarray]:
   """Columns by their place in the line, "0" the first."""
-  with explained(path), _opened(path) as file:
+  with explained(path), opened(path) as file:
     try:
       return _joined(
         arrow.open_csv(
@@ -185,11 +185,12 @@ def _num_texts(columns: Iterable[pa.Array]) -> int:
   return sum(len(x.dictionary) for x in columns if pa.types.is_dictionary(x.type))
 
 
-def _opened(path: Path) -> pa.NativeFile:
+def opened(path: Path) -> pa.NativeFile:
+  """A file for Arrow, unpacked if its name ends in `.gz`."""
   return pa.PythonFile(open_bytes(path), "r") if path.suffix == ".gz" else pa.OSFile(str(path))
 
 
-def _told(path: Path, width: int, message: str) -> ValueError:
+def broken(path: Path, width: int, message: str) -> ValueError:
   """What is wrong with a file that cannot be parsed, with the line where it is found."""
   if "columns, got" in message:
     for line, cells in records(path):

@@ -31,7 +31,7 @@ def read_columns(
       check_columns(path, list(columns.values()), present)
       table = file.read(columns=sorted(set(columns.values())))
       made = {
-        here: as_pandas((_number if here in numbers else _text)(path, there, table[there]))
+        here: as_pandas((_number if here in numbers else text)(path, there, table[there]))
         for here, there in columns.items()
       }
   except BROKEN as error:
@@ -48,14 +48,15 @@ def _number(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
   if types.is_temporal(kind) and not types.is_time(kind):
     column = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), pa.int64())
   elif not (types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)):
-    return _text(path, name, column)
+    return text(path, name, column)
   return pc.cast(column, pa.float64(), safe=False)
 
 
-def _text(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+def text(path: Path, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+  """Any column as codes of text, what is missing as an empty one."""
   kind = column.type
   if types.is_dictionary(kind):
-    return _text(path, name, pc.cast(column, kind.value_type))
+    return text(path, name, pc.cast(column, kind.value_type))
   if types.is_nested(kind):
     raise ValueError(f"{path}: column {name!r} is of {brief(kind)}, expected text or numbers")
   if types.is_boolean(kind):

@@ -6,5 +6,6 @@
 has ended, and `group.npz` holds the group of runs that is training. When all have ended,
 `result.json` gathers their results, and `runs.csv` and `auc.png` are made from it. Of more than
 `distribution.MOST_LISTED` domains what is of each is in arrays: validation AUC over epochs in
-`runs/NNNN.auc`, results in `runs/NNNN.domains.npz` and `result.domains.npz`.
+`runs/NNNN.auc`, results in `runs/NNNN.domains.npz` and `result.domains.npz`. `model/` is what
+serves each domain after the best run, for those who have neither the data nor use for optimizers.
 """

@@ -1,0 +1,16 @@
+"""After training: a stored model, scores of rows with raw ids.
+
+>>> import tempfile
+>>> from mamdr_jax import configure, experiment
+>>> small = {"data.sizes": (120, 90), "data.features": "ids", "batch_size": 32, "epochs": 1}
+>>> config = configure.vary(configure.make("synthetic", "mlp", "alternate"), small)
+>>> with tempfile.TemporaryDirectory() as workdir:
+...   result = experiment.run(config, workdir)
+...   model = load(f"{workdir}/model")
+>>> model.domains, model.score(user=[3, 4], item=[1, 1], domain="D1").shape
+(('D1', 'D2'), (2,))
+"""
+
+from mamdr_jax.serve.model import Model, load
+
+__all__ = ["Model", "load"]

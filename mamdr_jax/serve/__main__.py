@@ -1,0 +1,77 @@
+"""A stored model at the command line.
+
+python -m mamdr_jax.serve score MODEL ROWS --out=SCORES [--rank] [--unknown_domain=shared]
+python -m mamdr_jax.serve store WORKDIR --out=MODEL [--run=N]    the model of any run of a workdir
+python -m mamdr_jax.serve check MODEL                            reads all of it, for its checksums
+
+MODEL is the folder `model` of a workdir, or a copy of it. ROWS and SCORES are .csv, .csv.gz or
+.parquet files.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from absl import app, flags
+
+from mamdr_jax import backend, experiment
+from mamdr_jax.serve import stored
+from mamdr_jax.serve.model import load
+from mamdr_jax.serve.raw import ERROR
+from mamdr_jax.serve.score import score_file
+
+FLAGS = flags.FLAGS
+# What each command is given.
+COMMANDS = {"score": ("MODEL", "ROWS"), "store": ("WORKDIR",), "check": ("MODEL",)}
+
+
+def main(argv: list[str]) -> None:
+  given = argv[1:]
+  if not given or given[0] not in COMMANDS:
+    sys.exit(f"error: give a command, one of {', '.join(COMMANDS)}, and what it takes")
+  command, paths = given[0], [Path(x) for x in given[1:]]
+  needed = " ".join(COMMANDS[command])
+  if len(paths) != len(COMMANDS[command]):
+    sys.exit(f"error: python -m mamdr_jax.serve {command} {needed}: {len(paths)} were given")
+  if command != "check" and not FLAGS.out:
+    sys.exit(f"error: {command}: --out is lacking; name what is to be written")
+  backend.keep_compiled(None)
+  try:
+    run(command, paths)
+  except KeyboardInterrupt:
+    sys.exit(130)
+  except (ValueError, OSError) as error:
+    sys.exit(f"error: {' '.join(str(error).split())}")
+
+
+def run(command: str, paths: list[Path]) -> None:
+  """Does it, and says what was done."""
+  begun = time.monotonic()
+  if command == "store":
+    experiment.store(paths[0], Path(FLAGS.out), FLAGS.run, trust=True)
+  elif command == "check":
+    stored.check(paths[0])
+    print(f"{paths[0]} is whole")
+  else:
+    model = load(paths[0])
+    loaded = time.monotonic()
+    options = {"rank": FLAGS.rank, "unknown_domain": FLAGS.unknown_domain}
+    counts = score_file(model, paths[1], Path(FLAGS.out), **options)
+    seconds = time.monotonic() - loaded
+    print(
+      f"{FLAGS.out}: {counts.rows:,} rows, {counts.unknown:,} of them with an id that training "
+      f"never saw; {seconds:.1f} s, {counts.rows / seconds:,.0f} rows/s; the model was loaded in "
+      f"{loaded - begun:.1f} s"
+    )
+
+
+def define() -> None:
+  flags.DEFINE_string("out", None, "What is to be written.")
+  flags.DEFINE_bool("rank", False, "Add the rank of a row among those of its domain and user.")
+  flags.DEFINE_string("unknown_domain", ERROR, "error or shared: see the docs.")
+  flags.DEFINE_integer("run", None, "The number of the run; by default the best on validation.")
+
+
+if __name__ == "__main__":
+  define()
+  app.run(main)

@@ -1,0 +1,140 @@
+"""Columns as they come become the numbers that a model reads; what it does not know is told."""
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mamdr_jax.data.files import brief, check_columns
+from mamdr_jax.data.lookup import distinct, index, rows_of
+from mamdr_jax.serve.predict import Rows
+from mamdr_jax.serve.stored import Stored
+
+ERROR, SHARED = "error", "shared"  # what becomes of a domain that is not known
+
+
+class Columns(NamedTuple):
+  """The names of the columns."""
+
+  ids: dict[str, str]  # field -> its column
+  domain: str
+  dense: tuple[str, ...]  # in the order in which the model has them
+
+
+def columns_of(stored: Stored) -> Columns:
+  """Those of the file that a model was trained on; of other data the names of the fields."""
+  data = stored.about["config"]["data"]
+  told = data if data["name"] == "table" else {}
+  ids = {field: told.get(field) or field for field in stored.vocab}
+  return Columns(ids, told.get("domain") or "domain", tuple(told.get("dense") or ()))
+
+
+def fields(stored: Stored) -> Columns:
+  """The names by which a caller in Python gives columns one by one."""
+  return Columns({field: field for field in stored.vocab}, "domain", columns_of(stored).dense)
+
+
+class Reader:
+  """Raw columns -> `Rows`, and which of their ids are not known.
+
+  Args:
+    stored: the model.
+    columns: how they are named.
+    unknown_domain: "error", or "shared" to have such rows scored by what all domains share.
+
+  Raises:
+    ValueError: a method that trains domains apart shares nothing.
+  """
+
+  def __init__(self, stored: Stored, columns: Columns, unknown_domain: str = ERROR):
+    if unknown_domain not in (ERROR, SHARED):
+      raise ValueError(f"unknown_domain={unknown_domain!r}; choose {ERROR} or {SHARED}")
+    if unknown_domain == SHARED and stored.method.choose is not None:
+      raise ValueError(
+        f"unknown_domain={SHARED}: {stored.path} has a model for each domain and none that they "
+        "share, so that another domain cannot be scored"
+      )
+    self.stored, self.columns, self.unknown_domain = stored, columns, unknown_domain
+    self._ids = {field: index(raw) for field, raw in stored.vocab.items()}
+    self._domains = index(np.array(stored.domains, str))
+
+  def __call__(
+    self, path: Path, block: pa.Table, place: Callable[[int], str]
+  ) -> tuple[Rows, np.ndarray]:
+    """The rows of a block, and for each a code of what is not known, for `marks`.
+
+    Args:
+      path: where they are from, to be told.
+      block: has the columns, and perhaps others.
+      place: says where a row of the block stands.
+    """
+    named = self.columns
+    check_columns(path, [*named.ids.values(), named.domain, *named.dense], block.column_names)
+    ids, unknown = {}, np.zeros(block.num_rows, np.int32)
+    for i, (field, known) in enumerate(self._ids.items()):
+      found = rows_of(known, *distinct(path, named.ids[field], block[named.ids[field]]))
+      lacking = found < 0
+      ids[field] = np.where(lacking, np.int32(len(known)), found)
+      unknown |= lacking.astype(np.int32) << i
+    codes, texts = distinct(path, named.domain, block[named.domain])
+    domain = rows_of(self._domains, codes, texts)
+    strange = domain < 0
+    if strange.any():
+      if self.unknown_domain == ERROR:
+        at = int(np.argmax(strange))
+        raise ValueError(f"{place(at)}: {self._no_domain(texts[codes[at]])}")
+      domain = np.where(strange, np.int32(len(self._domains)), domain)
+      unknown |= strange.astype(np.int32) << len(self._ids)
+    dense = {}
+    if named.dense:
+      numbers = [_numbers(block[name], name, place) for name in named.dense]
+      dense["row"] = _in_units(np.stack(numbers, axis=1), self.stored.units.get("row"))
+    return Rows(ids, dense, domain), unknown
+
+  def marks(self, unknown: np.ndarray) -> pa.Array:
+    """The fields that are not known, "user+item", of codes [n]; an empty text where all are."""
+    codes, at = np.unique(unknown, return_inverse=True)
+    names = [*self._ids, "domain"]
+    texts = ["+".join(x for i, x in enumerate(names) if code >> i & 1) for code in codes.tolist()]
+    return pa.array(texts, pa.string()).take(pa.array(at))
+
+  def _no_domain(self, name: str) -> str:
+    near = difflib.get_close_matches(name, self.stored.domains, n=1)
+    hint = f"did you mean {brief(near[0])!r}? " if near else ""
+    return (
+      f"the model has no domain {brief(name)!r}; {hint}unknown_domain={SHARED} has it scored by "
+      "what all domains share"
+    )
+
+
+def _in_units(number: np.ndarray, units: np.ndarray | None) -> np.ndarray:
+  """As `data.dataset.scaled` has them: [n, f] float32."""
+  return (number if units is None else (number - units[0]) / units[1]).astype(np.float32)
+
+
+def _numbers(column: pa.ChunkedArray, name: str, place: Callable[[int], str]) -> np.ndarray:
+  """A column of numbers, [n] float64; ValueError at the first cell that is none or not finite."""
+  kind = column.type
+  try:
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+      column = pc.utf8_trim_whitespace(column)
+    values = pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
+  except pa.ArrowInvalid:
+    values = np.array([_number(cell) for cell in column.to_pylist()])
+  wrong = ~(np.abs(values) <= np.finfo(np.float32).max)
+  if wrong.any():
+    at = int(np.argmax(wrong))
+    cell = brief(column[at].as_py())
+    raise ValueError(f"{place(at)}: the {name} is {cell!r}, expected a number that float32 holds")
+  return values
+
+
+def _number(cell) -> float:
+  try:
+    return float(cell)
+  except (TypeError, ValueError):
+    return float("nan")

@@ -1,0 +1,130 @@
+"""Scores of the rows of a file, written beside the columns that it has, a block at a time."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+from pyarrow.parquet import ParquetWriter
+from tqdm import tqdm
+
+from mamdr_jax import files
+from mamdr_jax.data import streams
+from mamdr_jax.data.lookup import distinct
+from mamdr_jax.serve.model import Model, probability
+from mamdr_jax.serve.ranks import Pairs, ranks
+from mamdr_jax.serve.raw import ERROR, Reader
+from mamdr_jax.train.parts import ahead
+
+PROBABILITY, UNKNOWN, RANK = "probability", "unknown", "rank"  # the columns that are added
+ADDED = {PROBABILITY: pa.float64(), UNKNOWN: pa.string(), RANK: pa.int32()}
+
+
+class Counts(NamedTuple):
+  """What was scored."""
+
+  rows: int
+  unknown: int  # rows of which something was not known
+
+
+def score_file(
+  model: Model, source: Path, out: Path, *, rank: bool = False, unknown_domain: str = ERROR
+) -> Counts:
+  """Writes the rows of a file with the probability of each, in their order.
+
+  Columns are named as in the file that the model was trained on; all that are there are carried
+  along, followed by `probability`, and `unknown`, which names the ids of the row that training
+  never saw: "user", "user+item". `out` is there once all of it is whole.
+
+  Args:
+    model: what scores.
+    source: a .csv, .csv.gz or .parquet file.
+    out: likewise; its ending says which.
+    rank: one more column, 1 + how many rows of the same domain and user have a higher probability.
+      The file is then read twice, and about 60 bytes of each row are in memory.
+    unknown_domain: see `Model.score`.
+
+  Raises:
+    ValueError: the file is broken, lacks a column or has one that is to be added, or a cell is not
+      what it should be; the message names the line.
+  """
+  schema = streams.schema(source)
+  names = [name for name in ADDED if rank or name != RANK]
+  if taken := [name for name in names if name in schema.names]:
+    raise ValueError(f"{source} has a column {taken[0]!r}, which is to be added; rename it")
+  schema = pa.schema([*schema, *((name, ADDED[name]) for name in names)])
+  reader = model.reader(unknown_domain)
+  known = ranked(model, reader, source) if rank else None
+  counts = Counts(0, 0)
+
+  def fill(aside):
+    nonlocal counts
+    with writer(aside, out, schema) as write:
+      for block, columns in _known(known, source) if rank else scored(model, reader, source):
+        unknown = columns[UNKNOWN]
+        counts = Counts(counts.rows + unknown.size, counts.unknown + int((unknown > 0).sum()))
+        made = columns | {UNKNOWN: reader.marks(unknown)}
+        for name in names:
+          block = block.append_column(name, pa.array(made[name]))
+        write(block.cast(schema))
+
+  files.write_aside(out, fill)
+  return counts
+
+
+def scored(model: Model, reader: Reader, source: Path) -> Iterator[tuple[pa.Table, dict]]:
+  """Block after block, and the probabilities and codes of what is not known: [n] each."""
+
+  def numbered():
+    first = 0
+    for block in streams.blocks(source):
+      place = lambda row, first=first: streams.place(source, first + row)
+      yield block, reader(source, block, place)
+      first += block.num_rows
+
+  for block, (rows, unknown) in _shown(ahead(numbered()), source, "scoring"):
+    yield block, {PROBABILITY: probability(model.predict(rows)), UNKNOWN: unknown}
+
+
+def ranked(model: Model, reader: Reader, source: Path) -> dict[str, np.ndarray]:
+  """The columns that are to be added, of all rows."""
+  pairs, pair, found = Pairs(), [], []
+  for block, columns in scored(model, reader, source):
+    of = lambda name, block=block: distinct(source, name, block[name])
+    pair.append(pairs(of(reader.columns.domain), of(reader.columns.ids["user"])))
+    found.append(columns)
+  whole = {name: np.concatenate([columns[name] for columns in found]) for name in found[0]}
+  return whole | {RANK: ranks(np.concatenate(pair), whole[PROBABILITY])}
+
+
+def _known(known: dict[str, np.ndarray], source: Path) -> Iterator[tuple[pa.Table, dict]]:
+  """As `scored`, of columns that are known by now."""
+  first = 0
+  for block, _ in _shown(((block, None) for block in streams.blocks(source)), source, "writing"):
+    rows = slice(first, first + block.num_rows)
+    yield block, {name: column[rows] for name, column in known.items()}
+    first += block.num_rows
+
+
+def _shown(blocks: Iterator[tuple], source: Path, what: str) -> Iterator[tuple]:
+  """The same, with a bar over rows."""
+  total = streams.num_rows(source)
+  with tqdm(total=total, desc=what, unit=" rows", unit_scale=True, mininterval=1) as bar:
+    for block, rest in blocks:
+      yield block, rest
+      bar.update(block.num_rows)
+
+
+@contextlib.contextmanager
+def writer(aside: Path, out: Path, schema: pa.Schema):
+  """A function that appends a table to a file, of the kind that the ending of `out` says."""
+  if streams.is_parquet(out):
+    with ParquetWriter(aside, schema) as made:
+      yield made.write_table
+    return
+  kind = "gzip" if out.suffix == ".gz" else None
+  with pa.output_stream(str(aside), compression=kind) as file, csv.CSVWriter(file, schema) as made:
+    yield made.write_table

@@ -1,0 +1,141 @@
+"""A model as `workdir/model.py` writes it, read back: checked, and mapped rather than in memory."""
+
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from mamdr_jax import files
+from mamdr_jax.assembly import framework, optimizers, shapes
+from mamdr_jax.core import HERE, Batch, DomainBatches, Method, Own, Tree
+from mamdr_jax.objective import Objective
+from mamdr_jax.train import at_rest
+from mamdr_jax.workdir import arrays, ids, model, trees
+
+
+class Stored(NamedTuple):
+  """What serves every domain of a run, without its data."""
+
+  path: Path
+  about: dict  # what `model.json` says
+  objective: Objective
+  method: Method
+  domains: tuple[str, ...]  # names
+  vocab: dict[str, np.ndarray]  # field -> [N], the raw ids
+  units: dict[str, np.ndarray]  # of numbers of rows: see `Dataset.moments`
+  light: Tree  # what all domains share, on the device: the state without
+  kept: at_rest.Kept  # what is kept for every domain, mapped
+  given: dict[str, jax.Array]  # field -> [N + 1, f]
+  moments: dict[str, jax.Array] | None  # [D + 1, ...]
+
+
+def read(path: Path) -> Stored:
+  """The model in a folder.
+
+  What is read whole here is compared with its checksum; what is kept for every domain is not,
+  `check` does that.
+
+  Raises:
+    ValueError: it is no model, of another format, or a file is missing, cut short or altered.
+  """
+  told = model.about(path)
+  known = ids_of(path, told)
+  goal, method, served = described(path, told)
+  names = model.leaves(method, served)
+  expected = {f"state/{name}" for name in names}
+  if lacking := sorted(expected - set(told["arrays"])):
+    raise ValueError(f"{path} has no {lacking[0]!r}: it was written for another config")
+
+  def take(name, shape, whole):
+    array = arrays.read(path, told["arrays"][name])
+    if array.shape != shape:
+      raise ValueError(f"{path}: {name!r} is {array.shape}, and its config needs {shape}")
+    if whole:
+      arrays.check(path, told["arrays"][name])
+    return array
+
+  def leaf(where, like):
+    name = trees.name_of(where)
+    longer = (like.shape[0] + 1, *like.shape[1:]) if names[name] else like.shape
+    return take(f"state/{name}", longer, whole=False)
+
+  state = jax.tree_util.tree_map_with_path(leaf, jax.eval_shape(method.served, served))
+  light, kept = at_rest.apart(state, method)
+  for where, _ in jax.tree_util.tree_leaves_with_path(light):
+    arrays.check(path, told["arrays"][f"state/{trees.name_of(where)}"])
+  given = {
+    field: jnp.asarray(take(f"given/{field}", (told["fields"][field] + 1, width), whole=True))
+    for field, width in told["given"].items()
+  }
+  moments = None
+  if goal.moments is not None:
+    found = {name for name in told["arrays"] if name.startswith("moments/")}
+    moments = {}
+    for name in sorted(found):
+      shape = tuple(told["arrays"][name]["shape"])
+      moments[name.partition("/")[2]] = jnp.asarray(take(name, shape, whole=True))
+  return Stored(
+    path, told, goal, method, known["domains"], known["vocab"], known["moments"],
+    jax.tree.map(jnp.asarray, light), kept, given, moments,
+  )  # fmt: skip
+
+
+def check(path: Path) -> None:
+  """Raises a ValueError if any file of a model is not the one that was written; reads them all."""
+  told = model.about(path)
+  ids_of(path, told)
+  for each in told["arrays"].values():
+    arrays.read(path, each)
+    arrays.check(path, each)
+
+
+def ids_of(path: Path, told: dict) -> dict:
+  """`ids.read` of the file that was written; ValueError if it is another."""
+  file = path / files.IDS
+  if not file.is_file():
+    raise ValueError(f"{file} is missing")
+  if file.stat().st_size != told["ids"]["bytes"]:
+    raise ValueError(f"{file} was cut short or replaced: it has {file.stat().st_size:,} bytes")
+  crc = 0
+  with file.open("rb") as opened:
+    while data := opened.read(arrays.BLOCK):
+      crc = zlib.crc32(data, crc)
+  if crc != told["ids"]["crc"]:
+    raise ValueError(f"{file} was altered: its checksum is another")
+  return ids.read(path)
+
+
+def described(path: Path, told: dict) -> tuple[Objective, Method, Tree]:
+  """The objective and the method of a model, and the shapes of the method's state."""
+  config = ml_collections.ConfigDict(told["config"])
+  vocab = {field: num for field, num in told["fields"].items() if field not in told["given"]}
+  try:
+    goal, method = framework(config, optimizers(config), vocab | {"domain": told["domains"]})
+    return goal, method, shapes(goal, method, seen(told))[1]
+  except (KeyError, TypeError, AttributeError) as error:
+    told = (str(error).splitlines() or [type(error).__name__])[0][:120]
+    raise ValueError(f"{path / model.ABOUT}: the config is of another version: {told}") from None
+
+
+def seen(told: dict) -> DomainBatches:
+  """Data of the form that a method was begun on, as shapes."""
+  of = lambda dtype, *shape: jax.ShapeDtypeStruct(shape, dtype)
+  ints, floats, num_domains = jnp.int32, jnp.float32, told["domains"]
+  batch = Batch(
+    ids={field: of(ints, 1, 1) for field in told["fields"]},
+    dense={field: of(floats, 1, 1, width) for field, width in told["dense"].items()},
+    label=of(floats, 1, 1),
+    weight=of(floats, 1, 1),
+    domain=of(ints, 1),
+  )
+  per_domain = of(ints, num_domains)
+  frozen = {
+    field: of(floats, told["fields"][field], width) for field, width in told["given"].items()
+  }
+  own = {field: Own(of(ints, num), of(ints, num_domains + 1)) for field, num in told["own"].items()}
+  assert not own or HERE in own
+  return DomainBatches(batch, per_domain, per_domain, frozen, own)

@@ -1,0 +1,37 @@
+"""The commands of docs/serving.md run as they stand."""
+
+import os
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+from pyarrow import csv
+from test_readme import ROOT, example, launch
+
+TINY = (
+  *("--config.data.preset=", "--config.data.sizes=(120,90,60)", "--config.data.features=ids"),
+  *("--config.model.embedding_size=4", "--config.model.hidden=(8,)", "--config.method.k=1"),
+  *("--config.batch_size=16", "--config.epochs=1"),
+)
+
+
+def test_the_page_of_serving(tmp_path, monkeypatch, capsys):
+  monkeypatch.chdir(tmp_path)
+  launch(example("serving run"), *TINY)
+  (tmp_path / "rows.csv").write_text(example("serving rows"))
+  commands = example("serving store") + example("serving score")
+  for command in commands.splitlines():
+    python, *words = shlex.split(command)
+    assert (python, words[:2]) == ("python", ["-m", "mamdr_jax.serve"])
+    told = {"env": os.environ | {"PYTHONPATH": str(ROOT)}, "check": True, "capture_output": True}
+    subprocess.run([sys.executable, *words], **told)
+  found = csv.read_csv("scores.csv").to_pylist()
+  assert [row["note"] for row in found][:2] == ["any column", "is carried"]
+  assert [row["unknown"] for row in found] == ["", "", "", "user", "domain"]
+  assert sorted(row["rank"] for row in found[:2]) == [1, 2]
+  names = {}
+  exec(example("serving python"), names)
+  scores = names["model"].score(user=[17, 17, 3], item=[4, 9, 9], domain=["D1", "D1", "D2"])
+  np.testing.assert_array_equal(scores, [row["probability"] for row in found[:3]])
+  assert "('D1', 'D2', 'D3')" in capsys.readouterr().out
