@@ -12,6 +12,7 @@ from tiny_experiment import tiny
 from mamdr_jax import configure, experiment, files, serve
 from mamdr_jax.assembly import read_data
 from mamdr_jax.serve.ranks import ranks
+from mamdr_jax.serve.stored import with_features
 
 SMALL = {"embedding_size": 8, "hidden": (8,)}
 
@@ -139,6 +140,22 @@ def test_an_id_never_seen_is_served_by_the_mean(tmp_path, data):
   strange = model.score(user=["1000000", "x y", ""], item=1, domain="D1")
   assert (strange == strange[0]).all()
   assert strange[0] != model.score(user=3, item=1, domain="D1")
+
+
+def test_features_of_ids_never_seen_serve_them(mamdr, data, tmp_path):
+  model, _ = mamdr
+  ident, known = np.array(["new", "3"]), data.frozen["user"]
+  of = {name: at for at, name in enumerate(data.vocab["user"].tolist())}
+  feature = np.stack([known[of[3]], known[of[4]]])  # one that training saw keeps its own
+  np.savez(tmp_path / "more.npz", id=ident, feature=feature)
+  wider = serve.load(model.stored.path, user_features=tmp_path / "more.npz")
+  scores = wider.score(user=["new", "3", "other"], item=1, domain="D1")
+  assert scores[0] == scores[1] == model.score(user=3, item=1, domain="D1")[0] != scores[2]
+  np.savez(tmp_path / "more.npz", id=ident, feature=feature[:, :5])
+  with pytest.raises(ValueError, match=r"more.npz has 5 features of a user, expected 8"):
+    serve.load(model.stored.path, user_features=tmp_path / "more.npz")
+  with pytest.raises(ValueError, match="was trained without given features of widgets"):
+    with_features(model.stored, "widget", tmp_path / "more.npz")
 
 
 def test_unknown_domain_is_an_error_or_is_served_by_what_is_shared(mamdr):

@@ -195,6 +195,15 @@ def test_a_model_that_is_none_or_of_another_format_is_told(damaged):
   about.write_text(files.sealed(told | {"fields": []}))
   with pytest.raises(ValueError, match=r"model.json: expected 'fields', as a run writes it"):
     serve.load(damaged)
+  about.write_text(files.sealed(told | {"arrays": {"state/x": {"file": "../x.npy"}}}))
+  with pytest.raises(ValueError, match=r"model.json: expected what 'state/x' is, as a run writes"):
+    serve.load(damaged)
+  whole = dict.fromkeys(("bytes", "crc"), 1) | {"shape": [], "dtype": "<f4"}
+  one = next(iter(told["arrays"]))
+  arrays = told["arrays"] | {one: whole | {"file": "../0000.npy"}}
+  about.write_text(files.sealed(told | {"arrays": arrays}))
+  with pytest.raises(ValueError, match=r"expected the name of an .npy file, found '../0000.npy'"):
+    serve.load(damaged)
   about.write_text(json.dumps(told))
   with pytest.raises(ValueError, match=r"model.json was cut short or altered"):
     serve.load(damaged)

@@ -1,7 +1,8 @@
 """A stored model at the command line.
 
 python -m mamdr_jax.serve score MODEL ROWS --out=SCORES [--rank] [--unknown_domain=shared]
-python -m mamdr_jax.serve store WORKDIR --out=MODEL [--run=N]    the model of any run of a workdir
+                                                [--user_features=FILE] [--item_features=FILE]
+python -m mamdr_jax.serve store WORKDIR --out=MODEL [--run=N] [--trust]    that of any run
 python -m mamdr_jax.serve check MODEL                            reads all of it, for its checksums
 
 MODEL is the folder `model` of a workdir, or a copy of it. ROWS and SCORES are .csv, .csv.gz or
@@ -48,12 +49,12 @@ def run(command: str, paths: list[Path]) -> None:
   """Does it, and says what was done."""
   begun = time.monotonic()
   if command == "store":
-    experiment.store(paths[0], Path(FLAGS.out), FLAGS.run, trust=True)
+    experiment.store(paths[0], Path(FLAGS.out), FLAGS.run, trust=FLAGS.trust)
   elif command == "check":
     stored.check(paths[0])
     print(f"{paths[0]} is whole")
   else:
-    model = load(paths[0])
+    model = load(paths[0], user_features=FLAGS.user_features, item_features=FLAGS.item_features)
     loaded = time.monotonic()
     options = {"rank": FLAGS.rank, "unknown_domain": FLAGS.unknown_domain}
     counts = score_file(model, paths[1], Path(FLAGS.out), **options)
@@ -69,6 +70,9 @@ def define() -> None:
   flags.DEFINE_string("out", None, "What is to be written.")
   flags.DEFINE_bool("rank", False, "Add the rank of a row among those of its domain and user.")
   flags.DEFINE_string("unknown_domain", ERROR, "error or shared: see the docs.")
+  flags.DEFINE_string("user_features", None, "Features of users that training never saw.")
+  flags.DEFINE_string("item_features", None, "Features of items that training never saw.")
+  flags.DEFINE_bool("trust", False, "Let the config of a workdir say which files are read.")
   flags.DEFINE_integer("run", None, "The number of the run; by default the best on validation.")
 
 

@@ -9,14 +9,30 @@ import pyarrow as pa
 
 from mamdr_jax.serve.predict import Predictor
 from mamdr_jax.serve.raw import ERROR, Reader, columns_of, fields
-from mamdr_jax.serve.stored import Stored, read
+from mamdr_jax.serve.stored import Stored, read, with_features
 
 ROWS = Path("the rows")  # what an error calls them that come from no file
 
 
-def load(path: str | os.PathLike) -> "Model":
-  """The model in a folder, such as the `model` of a workdir; see `stored.read` for errors."""
-  return Model(read(Path(path)))
+def load(
+  path: str | os.PathLike,
+  *,
+  user_features: str | os.PathLike | None = None,
+  item_features: str | os.PathLike | None = None,
+) -> "Model":
+  """The model in a folder, such as the `model` of a workdir; see `stored.read` for errors.
+
+  Args:
+    path: the folder.
+    user_features: given features of users that training never saw, an `.npy` or `.npz` file as for
+      `data/table.py`, of a model that was trained with such. They serve them in place of the mean.
+    item_features: the same of items.
+  """
+  found = read(Path(path))
+  for field, file in {"user": user_features, "item": item_features}.items():
+    if file:
+      found = with_features(found, field, Path(file))
+  return Model(found)
 
 
 class Model:

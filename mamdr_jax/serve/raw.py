@@ -60,6 +60,7 @@ class Reader:
       )
     self.stored, self.columns, self.unknown_domain = stored, columns, unknown_domain
     self._ids = {field: index(raw) for field, raw in stored.vocab.items()}
+    self._more = {field: index(raw) for field, raw in stored.more.items()}
     self._domains = index(np.array(stored.domains, str))
 
   def __call__(
@@ -76,9 +77,11 @@ class Reader:
     check_columns(path, [*named.ids.values(), named.domain, *named.dense], block.column_names)
     ids, unknown = {}, np.zeros(block.num_rows, np.int32)
     for i, (field, known) in enumerate(self._ids.items()):
-      found = rows_of(known, *distinct(path, named.ids[field], block[named.ids[field]]))
-      lacking = found < 0
-      ids[field] = np.where(lacking, np.int32(len(known)), found)
+      cells = distinct(path, named.ids[field], block[named.ids[field]])
+      found = rows_of(known, *cells)
+      lacking, mean = found < 0, np.int32(len(known))
+      instead = mean + 1 + rows_of(self._more[field], *cells) if field in self._more else mean
+      ids[field] = np.where(lacking, instead, found)
       unknown |= lacking.astype(np.int32) << i
     codes, texts = distinct(path, named.domain, block[named.domain])
     domain = rows_of(self._domains, codes, texts)

@@ -12,6 +12,7 @@ import numpy as np
 from mamdr_jax import files
 from mamdr_jax.assembly import framework, optimizers, shapes
 from mamdr_jax.core import HERE, Batch, DomainBatches, Method, Own, Tree
+from mamdr_jax.data.features import align, read_features
 from mamdr_jax.objective import Objective
 from mamdr_jax.train import at_rest
 from mamdr_jax.workdir import arrays, ids, model, trees
@@ -29,8 +30,10 @@ class Stored(NamedTuple):
   units: dict[str, np.ndarray]  # of numbers of rows: see `Dataset.moments`
   light: Tree  # what all domains share, on the device: the state without
   kept: at_rest.Kept  # what is kept for every domain, mapped
-  given: dict[str, jax.Array]  # field -> [N + 1, f]
+  given: dict[str, jax.Array]  # field -> [N + 1, f], or more: see `with_features`
   moments: dict[str, jax.Array] | None  # [D + 1, ...]
+  # field -> the raw ids that training never saw whose features are given, those after N
+  more: dict[str, np.ndarray]
 
 
 def read(path: Path) -> Stored:
@@ -80,8 +83,32 @@ def read(path: Path) -> Stored:
       moments[name.partition("/")[2]] = jnp.asarray(take(name, shape, whole=True))
   return Stored(
     path, told, goal, method, known["domains"], known["vocab"], known["moments"],
-    jax.tree.map(jnp.asarray, light), kept, given, moments,
+    jax.tree.map(jnp.asarray, light), kept, given, moments, {},
   )  # fmt: skip
+
+
+def with_features(stored: Stored, field: str, path: Path) -> Stored:
+  """The model with given features of further ids; those that training saw keep theirs.
+
+  Args:
+    stored: the model.
+    field: user or item.
+    path: an `.npy` or `.npz` file, as for `data/table.py`.
+
+  Raises:
+    ValueError: the model has no given features of that field, or of another width, or the file is
+      broken.
+  """
+  if field not in stored.given:
+    raise ValueError(f"{path}: {stored.path} was trained without given features of {field}s")
+  ident, feature = read_features(path)
+  width = stored.given[field].shape[1]
+  if feature.shape[1] != width:
+    raise ValueError(f"{path} has {feature.shape[1]} features of a {field}, expected {width}")
+  fresh = np.unique(ident[~np.isin(ident.astype(str), stored.vocab[field].astype(str))])
+  more = align(path, fresh, ident, feature) if fresh.size else feature[:0]
+  given = stored.given | {field: jnp.concatenate([stored.given[field], more])}
+  return stored._replace(given=given, more=stored.more | {field: fresh})
 
 
 def check(path: Path) -> None:

@@ -95,14 +95,20 @@ def write(path: Path, of: Blocks) -> dict:
   return files.plain(told)
 
 
+def described(told) -> bool:
+  """Whether something is what `write` says of an array."""
+  kinds = {"file": str, "shape": list, "dtype": str, "bytes": int, "crc": int}
+  return isinstance(told, Mapping) and all(isinstance(told.get(k), t) for k, t in kinds.items())
+
+
 def read(folder: Path, told: Mapping) -> np.ndarray:
   """The array that something was told of, mapped; bfloat16 as such.
 
   Raises:
     ValueError: it is missing, or has another size, shape or type.
   """
-  if not NAME.fullmatch(str(told.get("file"))):
-    raise ValueError(f"{folder}: expected the name of an .npy file, found {told.get('file')!r}")
+  if not NAME.fullmatch(told["file"]):
+    raise ValueError(f"{folder}: expected the name of an .npy file, found {told['file'][:60]!r}")
   path = folder / told["file"]
   if not path.is_file():
     raise ValueError(f"{path} is missing")

@@ -54,6 +54,8 @@ def begin(
     limits = [{key: of["config"][key] for key in ("epochs", "patience")} for of in (there, wanted)]
     grows = there["points"] != wanted["points"] or limits[0] != limits[1]
   num_runs, whole = len(wanted["points"]), (workdir / RESULT).exists() and not grows
+  if not whole:
+    files.remove(workdir / MODEL)  # of what may be trained again
   lines = [] if whole else metrics.whole_lines(workdir)
   finished = {} if whole else runs.finished(workdir, num_runs, lines)
   if grows:
@@ -101,7 +103,6 @@ def _grown(workdir: Path, finished: dict[int, dict], old: Mapping, new: Mapping)
       workdir, f"{anew} runs are trained anew: their last states, under {old}, are gone"
     )
   (workdir / RESULT).unlink(missing_ok=True)
-  files.remove(workdir / MODEL)
   return {run: result for run, result in finished.items() if run not in again}
 
 

@@ -162,4 +162,6 @@ def about(path: Path) -> dict:
   for key, kind in KINDS.items():
     if not isinstance(told.get(key), kind):
       raise ValueError(f"{file}: expected {key!r}, as a run writes it")
+  if odd := [name for name, each in told["arrays"].items() if not arrays.described(each)]:
+    raise ValueError(f"{file}: expected what {odd[0]!r} is, as a run writes it")
   return told
