@@ -12,5 +12,6 @@
 """
 
 from mamdr_jax.serve.model import Model, load
+from mamdr_jax.serve.score import score_file
 
-__all__ = ["Model", "load"]
+__all__ = ["Model", "load", "score_file"]

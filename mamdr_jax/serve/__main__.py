@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from mamdr_jax import backend, experiment
 from mamdr_jax.serve import stored
@@ -36,7 +36,8 @@ def main(argv: list[str]) -> None:
     sys.exit(f"error: python -m mamdr_jax.serve {command} {needed}: {len(paths)} were given")
   if command != "check" and not FLAGS.out:
     sys.exit(f"error: {command}: --out is lacking; name what is to be written")
-  backend.keep_compiled(None)
+  logging.set_verbosity(logging.WARNING)
+  backend.keep_compiled()
   try:
     run(command, paths)
   except KeyboardInterrupt:

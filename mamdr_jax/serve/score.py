@@ -1,14 +1,11 @@
 """Scores of the rows of a file, written beside the columns that it has, a block at a time."""
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import csv
-from pyarrow.parquet import ParquetWriter
 from tqdm import tqdm
 
 from mamdr_jax import files
@@ -17,6 +14,7 @@ from mamdr_jax.data.lookup import distinct
 from mamdr_jax.serve.model import Model, probability
 from mamdr_jax.serve.ranks import Pairs, ranks
 from mamdr_jax.serve.raw import ERROR, Reader
+from mamdr_jax.serve.writers import writer
 from mamdr_jax.train.parts import ahead
 
 PROBABILITY, UNKNOWN, RANK = "probability", "unknown", "rank"  # the columns that are added
@@ -57,13 +55,12 @@ def score_file(
     raise ValueError(f"{source} has a column {taken[0]!r}, which is to be added; rename it")
   schema = pa.schema([*schema, *((name, ADDED[name]) for name in names)])
   reader = model.reader(unknown_domain)
-  known = ranked(model, reader, source) if rank else None
-  counts = Counts(0, 0)
+  blocks, counts = ranked if rank else scored, Counts(0, 0)
 
   def fill(aside):
     nonlocal counts
     with writer(aside, out, schema) as write:
-      for block, columns in _known(known, source) if rank else scored(model, reader, source):
+      for block, columns in ahead(blocks(model, reader, source)):
         unknown = columns[UNKNOWN]
         counts = Counts(counts.rows + unknown.size, counts.unknown + int((unknown > 0).sum()))
         made = columns | {UNKNOWN: reader.marks(unknown)}
@@ -80,51 +77,35 @@ def scored(model: Model, reader: Reader, source: Path) -> Iterator[tuple[pa.Tabl
 
   def numbered():
     first = 0
-    for block in streams.blocks(source):
+    for block in _shown(streams.blocks(source), source, "scoring"):
       place = lambda row, first=first: streams.place(source, first + row)
-      yield block, reader(source, block, place)
+      yield block, *reader(source, block, place)
       first += block.num_rows
 
-  for block, (rows, unknown) in _shown(ahead(numbered()), source, "scoring"):
+  for block, rows, unknown in ahead(numbered()):
     yield block, {PROBABILITY: probability(model.predict(rows)), UNKNOWN: unknown}
 
 
-def ranked(model: Model, reader: Reader, source: Path) -> dict[str, np.ndarray]:
-  """The columns that are to be added, of all rows."""
+def ranked(model: Model, reader: Reader, source: Path) -> Iterator[tuple[pa.Table, dict]]:
+  """As `scored`, with the rank of each row among those of its domain and user in all blocks."""
   pairs, pair, found = Pairs(), [], []
   for block, columns in scored(model, reader, source):
     of = lambda name, block=block: distinct(source, name, block[name])
     pair.append(pairs(of(reader.columns.domain), of(reader.columns.ids["user"])))
     found.append(columns)
   whole = {name: np.concatenate([columns[name] for columns in found]) for name in found[0]}
-  return whole | {RANK: ranks(np.concatenate(pair), whole[PROBABILITY])}
-
-
-def _known(known: dict[str, np.ndarray], source: Path) -> Iterator[tuple[pa.Table, dict]]:
-  """As `scored`, of columns that are known by now."""
-  first = 0
-  for block, _ in _shown(((block, None) for block in streams.blocks(source)), source, "writing"):
+  whole[RANK], first = ranks(np.concatenate(pair), whole[PROBABILITY]), 0
+  for block in _shown(streams.blocks(source), source, "writing"):
     rows = slice(first, first + block.num_rows)
-    yield block, {name: column[rows] for name, column in known.items()}
+    yield block, {name: column[rows] for name, column in whole.items()}
     first += block.num_rows
 
 
-def _shown(blocks: Iterator[tuple], source: Path, what: str) -> Iterator[tuple]:
+def _shown(blocks: Iterator[pa.Table], source: Path, what: str) -> Iterator[pa.Table]:
   """The same, with a bar over rows."""
-  total = streams.num_rows(source)
-  with tqdm(total=total, desc=what, unit=" rows", unit_scale=True, mininterval=1) as bar:
-    for block, rest in blocks:
-      yield block, rest
+  with tqdm(
+    total=streams.num_rows(source), desc=what, unit=" rows", unit_scale=True, mininterval=1
+  ) as bar:
+    for block in blocks:
+      yield block
       bar.update(block.num_rows)
-
-
-@contextlib.contextmanager
-def writer(aside: Path, out: Path, schema: pa.Schema):
-  """A function that appends a table to a file, of the kind that the ending of `out` says."""
-  if streams.is_parquet(out):
-    with ParquetWriter(aside, schema) as made:
-      yield made.write_table
-    return
-  kind = "gzip" if out.suffix == ".gz" else None
-  with pa.output_stream(str(aside), compression=kind) as file, csv.CSVWriter(file, schema) as made:
-    yield made.write_table
