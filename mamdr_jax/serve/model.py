@@ -1,14 +1,16 @@
 """A stored model in Python."""
 
+import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from mamdr_jax.serve.predict import Predictor
-from mamdr_jax.serve.raw import ERROR, Reader, columns_of, fields
+from mamdr_jax.serve.raw import ERROR, Columns, Reader, Source, columns_of, fields
+from mamdr_jax.serve.recommend import Recommender
 from mamdr_jax.serve.stored import Stored, read, with_features
 
 ROWS = Path("the rows")  # what an error calls them that come from no file
@@ -65,12 +67,73 @@ class Model:
     Raises:
       ValueError: a column is missing, a domain is not known, a number is none.
     """
+    named, source = self._asked(rows, columns)
+    numbered, _ = self.reader(unknown_domain, named)(source)
+    return probability(self.predict(numbered))
+
+  def recommend(
+    self,
+    rows=None,
+    *,
+    top: int = 10,
+    items: Sequence | None = None,
+    seen=None,
+    unknown_domain: str = ERROR,
+    **columns,
+  ) -> dict[str, np.ndarray]:
+    """The items with the highest probabilities for each row: exact, of equal ones the lower id.
+
+    Args:
+      rows: as for `score`, without items.
+      top: how many for each row; fewer where there are not as many.
+      items: raw ids to choose from; by default all that the model knows.
+      seen: rows, users and items alone, that are left out: what a user has had.
+      unknown_domain: as for `score`.
+      columns: as for `score`.
+
+    Returns:
+      `row`, from 0, `rank`, from 1, `item`, its raw id, and `probability`: [m] each, row by row.
+
+    Raises:
+      ValueError: as for `score`, or an item to choose from is not known.
+    """
+    named, asked = self._asked(rows, columns)
+    listed = None if items is None else given({named.ids["item"]: list(items)})
+    had = None if seen is None else given(seen)
+    return self.best(self.reader(unknown_domain, named), asked, top, listed, had)
+
+  def best(
+    self, reader: Reader, asked: Source, top: int, items: Source | None, seen: Source | None
+  ) -> dict[str, np.ndarray]:
+    """`recommend`, of rows that a reader is to read."""
+    if top < 1:
+      raise ValueError(f"top={top}; choose 1 or more")
+    raw, item = self.stored.vocab["item"], reader.columns.ids["item"]
+    table = asked.table
+    if item not in table.column_names:  # a reader wants one
+      table = table.append_column(item, pa.array(raw[:1].tolist() * table.num_rows))
+    rows, _ = reader(asked._replace(table=table))
+    found = self._recommender(
+      rows, top, items and reader.items(items), seen and reader.seen(asked, seen)
+    )
+    return {
+      "row": found.row,
+      "rank": found.rank,
+      "item": raw[found.item],
+      "probability": probability(found.logit),
+    }
+
+  @functools.cached_property
+  def _recommender(self) -> Recommender:
+    return Recommender(self.predict)
+
+  def _asked(self, rows, columns) -> tuple[Columns, Source]:
+    """How the columns are named that a caller gave, and these."""
     if (rows is None) == (not columns):
       raise ValueError("give rows, or columns by name, and not both")
-    named = self._by_field if rows is None else self._by_column
-    reader = self.reader(unknown_domain, named)
-    numbered, _ = reader(ROWS, table_of(columns if rows is None else rows), _place)
-    return probability(self.predict(numbered))
+    if rows is None:
+      return self._by_field, given(columns)
+    return self._by_column, given(rows)
 
   def reader(self, unknown_domain: str = ERROR, named=None) -> Reader:
     """Raw columns -> rows, named as in the file that the model was trained on unless said."""
@@ -85,6 +148,11 @@ def probability(logits: np.ndarray) -> np.ndarray:
   """1 / (1 + e⁻ˣ) in float64, in which logits that differ stay apart."""
   with np.errstate(over="ignore"):
     return 1 / (1 + np.exp(-logits.astype(np.float64)))
+
+
+def given(rows) -> Source:
+  """Rows that come from no file."""
+  return Source(ROWS, table_of(rows), lambda row: f"row {row}")
 
 
 def table_of(rows) -> pa.Table:
@@ -109,7 +177,3 @@ def _column(name: str, values, size: int) -> pa.Array:
 
 def _single(value) -> bool:
   return isinstance(value, str) or not hasattr(value, "__len__")
-
-
-def _place(row: int) -> str:
-  return f"row {row}"

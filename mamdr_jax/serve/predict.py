@@ -47,8 +47,10 @@ class Predictor:
     for first, last in self._slices(of_batch):
       which = np.arange(first, last, dtype=np.int32)
       part = cut(data, which, TOGETHER, of_batch)
-      state = self._state(np.unique(of_batch[first:last]))
+      state = self.state(np.unique(of_batch[first:last]))
       logits = self._score(state, self.stored.moments, self.stored.given, part.batch, last - first)
+      if self.stored.kept and not self._fits:
+        logits.block_until_ready()  # else parts would pile up on the device
       found.append((logits, part.batch.weight > 0))
     logits = np.empty(rows.domain.size, np.float32)
     if found:
@@ -71,7 +73,7 @@ class Predictor:
   def _fits(self) -> bool:
     return self._most is not None and self._most >= self.num_domains
 
-  def _state(self, domains: np.ndarray) -> Tree:
+  def state(self, domains: np.ndarray) -> Tree:
     """What serves some domains, on the device."""
     light, kept = self.stored.light, self.stored.kept
     if not kept:

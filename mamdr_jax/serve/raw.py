@@ -25,6 +25,14 @@ class Columns(NamedTuple):
   dense: tuple[str, ...]  # in the order in which the model has them
 
 
+class Source(NamedTuple):
+  """Rows as they came."""
+
+  path: Path  # where they are from, to be told
+  table: pa.Table
+  place: Callable[[int], str]  # where a row of the table stands
+
+
 def columns_of(stored: Stored) -> Columns:
   """Those of the file that a model was trained on; of other data the names of the fields."""
   data = stored.about["config"]["data"]
@@ -63,16 +71,9 @@ class Reader:
     self._more = {field: index(raw) for field, raw in stored.more.items()}
     self._domains = index(np.array(stored.domains, str))
 
-  def __call__(
-    self, path: Path, block: pa.Table, place: Callable[[int], str]
-  ) -> tuple[Rows, np.ndarray]:
-    """The rows of a block, and for each a code of what is not known, for `marks`.
-
-    Args:
-      path: where they are from, to be told.
-      block: has the columns, and perhaps others.
-      place: says where a row of the block stands.
-    """
+  def __call__(self, source: Source) -> tuple[Rows, np.ndarray]:
+    """The rows, and for each a code of what is not known, for `marks`; other columns are left."""
+    path, block, place = source
     named = self.columns
     check_columns(path, [*named.ids.values(), named.domain, *named.dense], block.column_names)
     ids, unknown = {}, np.zeros(block.num_rows, np.int32)
@@ -97,6 +98,31 @@ class Reader:
       numbers = [_numbers(block[name], name, place) for name in named.dense]
       dense["row"] = _in_units(np.stack(numbers, axis=1), self.stored.units.get("row"))
     return Rows(ids, dense, domain), unknown
+
+  def items(self, source: Source) -> np.ndarray:
+    """The items of rows that need no other column: [n] int32; ValueError at one not known."""
+    name = self.columns.ids["item"]
+    check_columns(source.path, [name], source.table.column_names)
+    codes, texts = distinct(source.path, name, source.table[name])
+    found = rows_of(self._ids["item"], codes, texts)
+    if (found < 0).any():
+      at = int(np.argmax(found < 0))
+      raise ValueError(f"{source.place(at)}: the model has no item {brief(texts[codes[at]])!r}")
+    return found
+
+  def seen(self, asked: Source, source: Source) -> dict[int, np.ndarray]:
+    """Row of `asked` -> the items that its user has in `source`, as far as the model has them."""
+    path, block, _ = source
+    named = [self.columns.ids[field] for field in ("user", "item")]
+    check_columns(path, named, block.column_names)
+    codes, texts = distinct(path, named[0], block[named[0]])
+    item = rows_of(self._ids["item"], *distinct(path, named[1], block[named[1]]))
+    order = np.argsort(codes, kind="stable")
+    order = order[item[order] >= 0]
+    first = np.searchsorted(codes[order], np.arange(len(texts) + 1))
+    of = {text: item[order[first[i] : first[i + 1]]] for i, text in enumerate(texts)}
+    users, names = distinct(asked.path, named[0], asked.table[named[0]])
+    return {row: of[names[code]] for row, code in enumerate(users.tolist()) if names[code] in of}
 
   def marks(self, unknown: np.ndarray) -> pa.Array:
     """The fields that are not known, "user+item", of codes [n]; an empty text where all are."""

@@ -13,7 +13,7 @@ from mamdr_jax.data import streams
 from mamdr_jax.data.lookup import distinct
 from mamdr_jax.serve.model import Model, probability
 from mamdr_jax.serve.ranks import Pairs, ranks
-from mamdr_jax.serve.raw import ERROR, Reader
+from mamdr_jax.serve.raw import ERROR, Reader, Source
 from mamdr_jax.serve.writers import writer
 from mamdr_jax.train.parts import ahead
 
@@ -79,7 +79,7 @@ def scored(model: Model, reader: Reader, source: Path) -> Iterator[tuple[pa.Tabl
     first = 0
     for block in _shown(streams.blocks(source), source, "scoring"):
       place = lambda row, first=first: streams.place(source, first + row)
-      yield block, *reader(source, block, place)
+      yield block, *reader(Source(source, block, place))
       first += block.num_rows
 
   for block, rows, unknown in ahead(numbered()):

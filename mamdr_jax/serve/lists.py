@@ -1,0 +1,63 @@
+"""The best items for the users of a file, written to another."""
+
+import functools
+from pathlib import Path
+
+import pyarrow as pa
+
+from mamdr_jax import files
+from mamdr_jax.data import streams
+from mamdr_jax.serve.model import Model
+from mamdr_jax.serve.raw import ERROR, Source
+from mamdr_jax.serve.writers import writer
+
+
+def recommend_file(
+  model: Model,
+  source: Path,
+  out: Path,
+  *,
+  top: int = 10,
+  items: Path | None = None,
+  seen: Path | None = None,
+  unknown_domain: str = ERROR,
+) -> int:
+  """Writes `top` rows for each row of a file: its columns, then `rank`, the item, `probability`.
+
+  Args:
+    model: what scores.
+    source: a .csv, .csv.gz or .parquet file of users and domains, and of what else a row has.
+    out: likewise.
+    top: see `Model.recommend`.
+    items: a file with a column of items, to choose from.
+    seen: a file with a user and an item in each row, which that user is not to get.
+    unknown_domain: see `Model.score`.
+
+  Returns:
+    How many rows it wrote.
+
+  Raises:
+    ValueError: as for `score_file`, or an item to choose from is not known.
+  """
+  reader, asked = model.reader(unknown_domain), whole(source)
+  item = reader.columns.ids["item"]
+  more = ("rank", item, "probability")
+  if taken := [name for name in more if name in asked.table.column_names]:
+    raise ValueError(f"{source} has a column {taken[0]!r}, which is to be added; rename it")
+  best = model.best(reader, asked, top, items and whole(items), seen and whole(seen))
+  table = asked.table.take(pa.array(best["row"]))
+  for name in more:
+    table = table.append_column(name, pa.array(best["item" if name == item else name]))
+
+  def fill(aside):
+    with writer(aside, out, table.schema) as write:
+      write(table)
+
+  files.write_aside(out, fill)
+  return table.num_rows
+
+
+def whole(path: Path) -> Source:
+  """All rows of a file."""
+  table = pa.concat_tables(streams.blocks(path)).combine_chunks()
+  return Source(path, table, functools.partial(streams.place, path))
