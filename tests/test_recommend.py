@@ -5,6 +5,7 @@ import pytest
 from test_serve import moved
 from tiny_experiment import tiny
 
+from mamdr_jax import serve
 from mamdr_jax.serve.recommend import Recommender
 
 
@@ -69,3 +70,26 @@ def test_what_cannot_be_asked_is_told(options, said, model):
 def test_of_no_items_or_no_rows_there_is_nothing(model):
   for options in ({"user": 3, "items": []}, {"user": []}):
     assert all(x.size == 0 for x in model.recommend(domain="D1", **options).values())
+
+
+def test_files_of_users_become_files_of_items(model, tmp_path):
+  (tmp_path / "users.csv").write_text("who,user,domain\nAda,3,D1\nBob,4,D2\n")
+  (tmp_path / "items.csv").write_text("item\n30\n2\n7\n")
+  (tmp_path / "seen.csv").write_text("user,item\n3,7\n")
+  paths = {"items": tmp_path / "items.csv", "seen": tmp_path / "seen.csv"}
+  out = tmp_path / "best.csv"
+  assert serve.recommend_file(model, tmp_path / "users.csv", out, top=2, **paths) == 4
+  first = sorted_items(model, 3, "D1", [2, 30])[0]
+  second = sorted_items(model, 4, "D2", [2, 7, 30])[0]
+  found = [line.split(",")[:5] for line in out.read_text().splitlines()]
+  assert found == [
+    ["who", "user", "domain", "rank", "item"],
+    *(["Ada", "3", "D1", str(k + 1), str(first[k])] for k in range(2)),
+    *(["Bob", "4", "D2", str(k + 1), str(second[k])] for k in range(2)),
+  ]
+  (tmp_path / "items.csv").write_text("item\n30\n999\n")
+  with pytest.raises(ValueError, match=r"items.csv, line 3: the model has no item '999'"):
+    serve.recommend_file(model, tmp_path / "users.csv", out, items=paths["items"])
+  (tmp_path / "users.csv").write_text("user,domain,item\n3,D1,2\n")
+  with pytest.raises(ValueError, match=r"users.csv has a column 'item', which is to be added"):
+    serve.recommend_file(model, tmp_path / "users.csv", out)

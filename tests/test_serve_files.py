@@ -82,7 +82,7 @@ def test_another_process_scores_without_data_as_the_run_did(trained, tmp_path):
     cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
   )  # fmt: skip
   assert done.returncode == 0, done.stderr
-  told = f"scores.csv: {shuffled.num_rows} rows, 0 of them with an id that training never saw"
+  told = f"scores.csv: {shuffled.num_rows} rows, 0 of them with what training never saw"
   assert told in done.stdout
   found = csv.read_csv(tmp_path / "scores.csv")
   assert found.column_names == [*HEADER, "probability", "unknown", "rank"]

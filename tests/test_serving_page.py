@@ -20,7 +20,8 @@ def test_the_page_of_serving(tmp_path, monkeypatch, capsys):
   monkeypatch.chdir(tmp_path)
   launch(example("serving run"), *TINY)
   (tmp_path / "rows.csv").write_text(example("serving rows"))
-  commands = example("serving store") + example("serving score")
+  (tmp_path / "users.csv").write_text(example("serving users"))
+  commands = "".join(example(f"serving {name}") for name in ("store", "score", "recommend"))
   for command in commands.splitlines():
     python, *words = shlex.split(command)
     assert (python, words[:2]) == ("python", ["-m", "mamdr_jax.serve"])
@@ -30,6 +31,11 @@ def test_the_page_of_serving(tmp_path, monkeypatch, capsys):
   assert [row["note"] for row in found][:2] == ["any column", "is carried"]
   assert [row["unknown"] for row in found] == ["", "", "", "user", "domain"]
   assert sorted(row["rank"] for row in found[:2]) == [1, 2]
+  best = csv.read_csv("best.csv").to_pylist()
+  assert [(row["user"], row["domain"], row["rank"]) for row in best] == [
+    (user, domain, rank) for user, domain in ((17, "D1"), (3, "D2")) for rank in (1, 2, 3)
+  ]
+  assert not {(row["user"], row["item"]) for row in best} & {(17, 4), (17, 9), (3, 9), (3, 4)}
   names = {}
   exec(example("serving python"), names)
   scores = names["model"].score(user=[17, 17, 3], item=[4, 9, 9], domain=["D1", "D1", "D2"])

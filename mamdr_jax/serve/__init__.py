@@ -1,4 +1,4 @@
-"""After training: a stored model, scores of rows with raw ids.
+"""After training: a stored model, scores of rows with raw ids, the best items for a user.
 
 >>> import tempfile
 >>> from mamdr_jax import configure, experiment
@@ -11,7 +11,8 @@
 (('D1', 'D2'), (2,))
 """
 
+from mamdr_jax.serve.lists import recommend_file
 from mamdr_jax.serve.model import Model, load
 from mamdr_jax.serve.score import score_file
 
-__all__ = ["Model", "load", "score_file"]
+__all__ = ["Model", "load", "recommend_file", "score_file"]

@@ -2,6 +2,7 @@
 
 python -m mamdr_jax.serve score MODEL ROWS --out=SCORES [--rank] [--unknown_domain=shared]
                                                 [--user_features=FILE] [--item_features=FILE]
+python -m mamdr_jax.serve recommend MODEL USERS --out=BEST [--top=10] [--items=FILE] [--seen=FILE]
 python -m mamdr_jax.serve store WORKDIR --out=MODEL [--run=N] [--trust]    that of any run
 python -m mamdr_jax.serve check MODEL                            reads all of it, for its checksums
 
@@ -17,13 +18,19 @@ from absl import app, flags, logging
 
 from mamdr_jax import backend, experiment
 from mamdr_jax.serve import stored
-from mamdr_jax.serve.model import load
+from mamdr_jax.serve.lists import recommend_file
+from mamdr_jax.serve.model import Model, load
 from mamdr_jax.serve.raw import ERROR
 from mamdr_jax.serve.score import score_file
 
 FLAGS = flags.FLAGS
 # What each command is given.
-COMMANDS = {"score": ("MODEL", "ROWS"), "store": ("WORKDIR",), "check": ("MODEL",)}
+COMMANDS = {
+  "score": ("MODEL", "ROWS"),
+  "recommend": ("MODEL", "USERS"),
+  "store": ("WORKDIR",),
+  "check": ("MODEL",),
+}
 
 
 def main(argv: list[str]) -> None:
@@ -57,14 +64,27 @@ def run(command: str, paths: list[Path]) -> None:
   else:
     model = load(paths[0], user_features=FLAGS.user_features, item_features=FLAGS.item_features)
     loaded = time.monotonic()
-    options = {"rank": FLAGS.rank, "unknown_domain": FLAGS.unknown_domain}
-    counts = score_file(model, paths[1], Path(FLAGS.out), **options)
+    told = (score if command == "score" else recommend)(model, paths[1], Path(FLAGS.out))
     seconds = time.monotonic() - loaded
-    print(
-      f"{FLAGS.out}: {counts.rows:,} rows, {counts.unknown:,} of them with an id that training "
-      f"never saw; {seconds:.1f} s, {counts.rows / seconds:,.0f} rows/s; the model was loaded in "
-      f"{loaded - begun:.1f} s"
-    )
+    print(f"{FLAGS.out}: {told}; {seconds:.1f} s, and {loaded - begun:.1f} s to load the model")
+
+
+def score(model: Model, source: Path, out: Path) -> str:
+  begun = time.monotonic()
+  options = {"rank": FLAGS.rank, "unknown_domain": FLAGS.unknown_domain}
+  counts = score_file(model, source, out, **options)
+  rate = counts.rows / (time.monotonic() - begun)
+  return (
+    f"{counts.rows:,} rows, {counts.unknown:,} of them with what training never saw; "
+    f"{rate:,.0f} rows/s"
+  )
+
+
+def recommend(model: Model, source: Path, out: Path) -> str:
+  items, seen = (path and Path(path) for path in (FLAGS.items, FLAGS.seen))
+  options = {"top": FLAGS.top, "items": items, "seen": seen}
+  num = recommend_file(model, source, out, **options, unknown_domain=FLAGS.unknown_domain)
+  return f"{num:,} rows"
 
 
 def define() -> None:
@@ -73,6 +93,9 @@ def define() -> None:
   flags.DEFINE_string("unknown_domain", ERROR, "error or shared: see the docs.")
   flags.DEFINE_string("user_features", None, "Features of users that training never saw.")
   flags.DEFINE_string("item_features", None, "Features of items that training never saw.")
+  flags.DEFINE_integer("top", 10, "How many items for each row.")
+  flags.DEFINE_string("items", None, "A file of the items to choose from; by default all.")
+  flags.DEFINE_string("seen", None, "A file of users and items that are not to come again.")
   flags.DEFINE_bool("trust", False, "Let the config of a workdir say which files are read.")
   flags.DEFINE_integer("run", None, "The number of the run; by default the best on validation.")
 
