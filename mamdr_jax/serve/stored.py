@@ -1,6 +1,5 @@
 """A model as `workdir/model.py` writes it, read back: checked, and mapped rather than in memory."""
 
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,42 +47,39 @@ def read(path: Path) -> Stored:
   told = model.about(path)
   known = ids_of(path, told)
   goal, method, served = described(path, told)
-  names = model.leaves(method, served)
-  expected = {f"state/{name}" for name in names}
-  if lacking := sorted(expected - set(told["arrays"])):
-    raise ValueError(f"{path} has no {lacking[0]!r}: it was written for another config")
+  shared = model.leaves(method, served)
+  served = jax.eval_shape(method.served, served)
+  light = jax.tree_util.tree_leaves_with_path(at_rest.apart(served, method)[0])
+  light = {trees.name_of(where) for where, _ in light}
 
-  def take(name, shape, whole):
+  def take(name, shape, whole=True):
+    if name not in told["arrays"]:
+      raise ValueError(f"{path} has no {name!r}: it was written for another config")
     array = arrays.read(path, told["arrays"][name])
-    if array.shape != shape:
+    if shape is not None and array.shape != shape:
       raise ValueError(f"{path}: {name!r} is {array.shape}, and its config needs {shape}")
     if whole:
-      arrays.check(path, told["arrays"][name])
+      arrays.check(path / told["arrays"][name]["file"], told["arrays"][name])
     return array
 
   def leaf(where, like):
     name = trees.name_of(where)
-    longer = (like.shape[0] + 1, *like.shape[1:]) if names[name] else like.shape
-    return take(f"state/{name}", longer, whole=False)
+    shape = (like.shape[0] + 1, *like.shape[1:]) if shared[name] else like.shape
+    return take(f"state/{name}", shape, whole=name in light)
 
-  state = jax.tree_util.tree_map_with_path(leaf, jax.eval_shape(method.served, served))
-  light, kept = at_rest.apart(state, method)
-  for where, _ in jax.tree_util.tree_leaves_with_path(light):
-    arrays.check(path, told["arrays"][f"state/{trees.name_of(where)}"])
+  state, kept = at_rest.apart(jax.tree_util.tree_map_with_path(leaf, served), method)
   given = {
-    field: jnp.asarray(take(f"given/{field}", (told["fields"][field] + 1, width), whole=True))
+    field: take(f"given/{field}", (told["fields"][field] + 1, width))
     for field, width in told["given"].items()
   }
   moments = None
   if goal.moments is not None:
-    found = {name for name in told["arrays"] if name.startswith("moments/")}
-    moments = {}
-    for name in sorted(found):
-      shape = tuple(told["arrays"][name]["shape"])
-      moments[name.partition("/")[2]] = jnp.asarray(take(name, shape, whole=True))
+    found = (name.rpartition("/")[2] for name in told["arrays"] if name.startswith("moments/"))
+    moments = {name: take(f"moments/{name}", None) for name in found}
+  state, given, moments = jax.tree.map(jnp.asarray, (state, given, moments))
   return Stored(
     path, told, goal, method, known["domains"], known["vocab"], known["moments"],
-    jax.tree.map(jnp.asarray, light), kept, given, moments, {},
+    state, kept, given, moments, {},
   )  # fmt: skip
 
 
@@ -117,22 +113,12 @@ def check(path: Path) -> None:
   ids_of(path, told)
   for each in told["arrays"].values():
     arrays.read(path, each)
-    arrays.check(path, each)
+    arrays.check(path / each["file"], each)
 
 
 def ids_of(path: Path, told: dict) -> dict:
-  """`ids.read` of the file that was written; ValueError if it is another."""
-  file = path / files.IDS
-  if not file.is_file():
-    raise ValueError(f"{file} is missing")
-  if file.stat().st_size != told["ids"]["bytes"]:
-    raise ValueError(f"{file} was cut short or replaced: it has {file.stat().st_size:,} bytes")
-  crc = 0
-  with file.open("rb") as opened:
-    while data := opened.read(arrays.BLOCK):
-      crc = zlib.crc32(data, crc)
-  if crc != told["ids"]["crc"]:
-    raise ValueError(f"{file} was altered: its checksum is another")
+  """What `ids.read` gives; ValueError if the file is not the one that was written."""
+  arrays.check(path / files.IDS, told["ids"])
   return ids.read(path)
 
 

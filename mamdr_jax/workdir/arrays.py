@@ -53,11 +53,8 @@ def of_npz(archive: zipfile.ZipFile, name: str) -> Blocks:
   def parts():
     with file:
       while data := file.read(step):
-        yield (
-          np.frombuffer(data, dtype).reshape(-1, *shape[1:])
-          if shape
-          else np.array(np.frombuffer(data, dtype)[0])
-        )
+        rows = np.frombuffer(data, dtype)
+        yield rows.reshape(-1, *shape[1:]) if shape else rows.reshape(())
 
   return Blocks(shape, dtype, parts())
 
@@ -110,13 +107,7 @@ def read(folder: Path, told: Mapping) -> np.ndarray:
   if not NAME.fullmatch(told["file"]):
     raise ValueError(f"{folder}: expected the name of an .npy file, found {told['file'][:60]!r}")
   path = folder / told["file"]
-  if not path.is_file():
-    raise ValueError(f"{path} is missing")
-  if path.stat().st_size != told["bytes"]:
-    raise ValueError(
-      f"{path} has {path.stat().st_size:,} bytes, expected {told['bytes']:,}: it was cut short or "
-      "replaced"
-    )
+  check_size(path, told)
   array = files.read_array(path)
   if (list(array.shape), array.dtype.str) != (told["shape"], told["dtype"]):
     raise ValueError(
@@ -125,11 +116,28 @@ def read(folder: Path, told: Mapping) -> np.ndarray:
   return array.view(jnp.bfloat16) if array.dtype == HALF else array
 
 
-def check(folder: Path, told: Mapping) -> None:
-  """Raises a ValueError if a file, all of which is read, is not the one that was written."""
+def check(path: Path, told: Mapping) -> None:
+  """Raises a ValueError if a file is not the one of which size and checksum were told."""
+  check_size(path, told)
+  if checksum(path) != told["crc"]:
+    raise ValueError(f"{path} was altered: its checksum is another")
+
+
+def check_size(path: Path, told: Mapping) -> None:
+  """Likewise, of its size alone."""
+  if not path.is_file():
+    raise ValueError(f"{path} is missing")
+  if path.stat().st_size != told["bytes"]:
+    raise ValueError(
+      f"{path} has {path.stat().st_size:,} bytes, expected {told['bytes']:,}: it was cut short or "
+      "replaced"
+    )
+
+
+def checksum(path: Path) -> int:
+  """Of all that is in a file."""
   crc = 0
-  with (folder / told["file"]).open("rb") as file:
+  with path.open("rb") as file:
     while data := file.read(BLOCK):
       crc = zlib.crc32(data, crc)
-  if crc != told["crc"]:
-    raise ValueError(f"{folder / told['file']} was altered: its checksum is another")
+  return crc

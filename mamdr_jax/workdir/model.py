@@ -13,7 +13,6 @@ others:
 
 import shutil
 import zipfile
-import zlib
 from pathlib import Path
 
 import jax
@@ -81,55 +80,55 @@ def write(
   Raises:
     ValueError: the state is damaged, or something else than a model is at `out`.
   """
-  about = identity.read(workdir)
-  source = of_run(workdir, run, BEST)
   if out.exists() and not (out / ABOUT).exists():
     raise ValueError(f"{out} is there and is no model; name another folder, or remove it")
-  told = {"format": FORMAT} | {key: about[key] for key in ("config", "data", "code", "environment")}
-  moments = None
+  told, source = description(workdir, run, dataset, train), of_run(workdir, run, BEST)
+  moments = {}
   if objective.moments is not None:
     moments = moments_of_each(objective, method, runs.load_best(workdir, run, like), train)
-  told |= {"run": run, "point": about["points"][run]}
-  told |= {
+
+  def named(archive):
+    for name, shared in leaves(method, like).items():
+      of = arrays.of_npz(archive, name)
+      yield f"state/{name}", arrays.with_mean(of) if shared else of
+    for of, tables in (("given", dataset.frozen), ("moments", moments)):
+      for name, table in tables.items():
+        yield f"{of}/{name}", arrays.with_mean(arrays.blocks(table))
+
+  def fill(folder):
+    folder.mkdir()
+    ids, listed = folder / IDS, {}
+    shutil.copyfile(workdir / IDS, ids)
+    files.sync(ids)
+    try:
+      with zipfile.ZipFile(source) as archive:
+        for name, of in named(archive):
+          listed[name] = arrays.write(folder / f"{len(listed):04d}.npy", of)
+    except files.DAMAGE as error:
+      raise ValueError(f"{source} is damaged: {str(error) or type(error).__name__}") from None
+    of_ids = {"bytes": ids.stat().st_size, "crc": arrays.checksum(ids)}
+    files.write_text(folder / ABOUT, files.sealed(told | {"ids": of_ids, "arrays": listed}) + "\n")
+    files.remove(out)  # a folder cannot be renamed to a name that another has
+
+  files.write_aside(out, fill)
+  return sum(path.stat().st_size for path in out.iterdir())
+
+
+def description(
+  workdir: Path, run: int, dataset: Dataset, train: DomainBatches | HostBatches
+) -> dict:
+  """What `model.json` says of a run, but for the files."""
+  about = identity.read(workdir)
+  told = {"format": FORMAT, "run": run, "point": about["points"][run]}
+  told |= {key: about[key] for key in ("config", "data", "code", "environment")}
+  return told | {
     "fields": {field: len(ids) for field, ids in dataset.vocab.items()},
     "domains": len(dataset.domains),
     "given": {field: table.shape[1] for field, table in dataset.frozen.items()},
     "dense": {field: column.shape[1] for field, column in dataset.dense.items()},
     "own": {field: of.ids.size for field, of in train.own.items()},
-    "batch_size": batch_rows(dataset, dict(about["config"])["batch_size"]),
+    "batch_size": batch_rows(dataset, about["config"]["batch_size"]),
   }
-
-  def fill(folder):
-    folder.mkdir()
-    shutil.copyfile(workdir / IDS, folder / IDS)
-    files.sync(folder / IDS)
-    whole = (folder / IDS).read_bytes()
-    written, listed = 0, {}
-
-    def put(name, of):
-      nonlocal written
-      listed[name] = arrays.write(folder / f"{len(listed):04d}.npy", of)
-      written += listed[name]["bytes"]
-
-    try:
-      with zipfile.ZipFile(source) as archive:
-        for name, mean in leaves(method, like).items():
-          of = arrays.of_npz(archive, name)
-          put(f"state/{name}", arrays.with_mean(of) if mean else of)
-    except files.DAMAGE as error:
-      raise ValueError(f"{source} is damaged: {str(error) or type(error).__name__}") from None
-    for field, table in dataset.frozen.items():
-      put(f"given/{field}", arrays.with_mean(arrays.blocks(table)))
-    for name, values in (moments or {}).items():
-      put(f"moments/{name}", arrays.with_mean(arrays.blocks(values)))
-    ids = {"bytes": len(whole), "crc": zlib.crc32(whole)}
-    files.write_text(folder / ABOUT, files.sealed(told | {"ids": ids, "arrays": listed}) + "\n")
-    total.append(written + len(whole) + (folder / ABOUT).stat().st_size)
-    files.remove(out)  # a folder can be renamed to no name that another has
-
-  total = []
-  files.write_aside(out, fill)
-  return total[0]
 
 
 def leaves(method: Method, like: Tree) -> dict[str, bool]:
