@@ -20,6 +20,7 @@ from mamdr_jax.train import at_rest, shifts
 from mamdr_jax.train.parts import power_of_two
 
 TOGETHER = 64  # minibatches that are scored by one call
+LEAST = 1024  # rows of tables that there is room for: each size is a program of its own
 
 
 class Rows(NamedTuple):
@@ -90,7 +91,8 @@ def part(kept: at_rest.Kept, domains: np.ndarray) -> at_rest.Kept:
   rooms = {}
   for where, level in kept.items():
     room = shifts.room(level["own"], [domains])
-    rooms[where] = room._replace(domains=power_of_two(domains.size + 1))
+    rows = {field: max(num, LEAST) for field, num in room.rows.items()}
+    rooms[where] = shifts.Room(power_of_two(domains.size + 1), rows)
   return shifts.taken(kept, domains, rooms)
 
 
