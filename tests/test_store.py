@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pyarrow import csv
 from tiny_experiment import tiny
 
 from mamdr_jax import experiment, files, serve
@@ -47,7 +48,9 @@ def test_a_run_without_numbers_is_not_the_best():
   assert experiment.best_run({"runs": runs}) == 2
 
 
-def test_the_model_is_made_again_where_it_lacks_or_the_experiment_grows(swept, capsys):
+def test_what_is_made_of_the_result_is_made_again_where_it_lacks_or_the_experiment_grows(
+  swept, capsys
+):
   workdir, result = swept
   before = tables(workdir / files.MODEL)
   files.remove(workdir / files.MODEL)
@@ -55,8 +58,12 @@ def test_the_model_is_made_again_where_it_lacks_or_the_experiment_grows(swept, c
   assert experiment.run(config, workdir) == result
   assert "model: what serves each domain, of run" in capsys.readouterr().err
   np.testing.assert_array_equal(tables(workdir / files.MODEL), before)
+  curves = (workdir / files.CURVES).read_bytes()
   config.epochs = 2
   grown = experiment.run(config, workdir)
+  rows = csv.read_csv(workdir / files.CSV)
+  assert rows["epochs"].to_pylist() == [run["epochs"] for run in grown["runs"]] == [2, 2, 2]
+  assert (workdir / files.CURVES).read_bytes() != curves
   told = on_disk.about(workdir / files.MODEL)
   assert told["config"]["epochs"] == 2
   assert told["run"] == experiment.best_run(grown)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mamdr_jax import files
 from mamdr_jax.data import Dataset
-from mamdr_jax.files import CONFIG, GROUP, IDS, MODEL, RESULT, RUNS
+from mamdr_jax.files import CONFIG, CSV, CURVES, GROUP, IDS, MODEL, RESULT, RUNS
 from mamdr_jax.workdir import checkpoint, identity, ids, metrics, runs
 from mamdr_jax.workdir.checkpoint import Saved
 from mamdr_jax.workdir.lock import locked
@@ -55,7 +55,8 @@ def begin(
     grows = there["points"] != wanted["points"] or limits[0] != limits[1]
   num_runs, whole = len(wanted["points"]), (workdir / RESULT).exists() and not grows
   if not whole:
-    files.remove(workdir / MODEL)  # of what may be trained again
+    for made in (CSV, CURVES, MODEL):  # of what may be trained again
+      files.remove(workdir / made)
   lines = [] if whole else metrics.whole_lines(workdir)
   finished = {} if whole else runs.finished(workdir, num_runs, lines)
   if grows:
