@@ -31,17 +31,18 @@ def interrupt(monkeypatch, after):
 
 
 @pytest.mark.parametrize(
-  ("method", "lanes", "after", "trained"),
+  ("method", "changes", "after", "trained"),
   [
-    ("mamdr", 1, (2, 3), 6 + 2),  # within the first run; then at the end of the first
-    ("mamdr", 2, (2,), 3 + 1),
-    ("alternate+finetune", 1, (5,), 12 + 1),  # while the first run is tuned
+    ("mamdr", {"lanes": 1}, (2, 3), 6 + 2),  # within the first run; then at the end of the first
+    ("mamdr", {"lanes": 2}, (2,), 3 + 1),
+    ("alternate+finetune", {"lanes": 1}, (5,), 12 + 1),  # while the first run is tuned
+    ("mamdr+finetune", {"stream": 4, "rest": "disk", "rest_dtype": "bfloat16"}, (5,), 12 + 1),
   ],
 )
 def test_what_was_interrupted_goes_on_to_the_same_end(
-  method, lanes, after, trained, tmp_path, monkeypatch
+  method, changes, after, trained, tmp_path, monkeypatch
 ):
-  config = tiny(method, **{"sweep.seed": (0, 1), "lanes": lanes, "checkpoint_seconds": 0.0})
+  config = tiny(method, **{"sweep.seed": (0, 1), "checkpoint_seconds": 0.0}, **changes)
   config.patience = 3
   whole = experiment.run(config, tmp_path / "whole")
   append, written = files.append_line, []

@@ -5,6 +5,7 @@ more, also where the process is killed. Nothing is changed in place: an epoch wr
 that a state and the best one may share theirs.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -66,7 +67,8 @@ def empty(like: Tree, rest: Rest) -> Tree:
     if rest.folder is None or not leaf.size:
       return np.zeros(leaf.shape, dtype)
     with tempfile.TemporaryFile(dir=rest.folder) as file:
-      file.truncate(leaf.size * dtype.itemsize)
+      # A disk that is full is an error here; to write into a map without room ends the process.
+      os.posix_fallocate(file.fileno(), 0, leaf.size * dtype.itemsize)
       return np.memmap(file, dtype, "r+", shape=leaf.shape)
 
   return jax.tree.map(make, like)
