@@ -187,6 +187,17 @@ def read_arrays(path: Path, most_bytes: int | None = None) -> dict[str, np.ndarr
     raise ValueError(f"{path} is damaged or no .npz file: {told}") from None
 
 
+def check_arrays(path: Path) -> None:
+  """Raises what `read_arrays` does if a file is damaged, with no array of it in memory."""
+  try:
+    with zipfile.ZipFile(path) as archive:
+      if name := archive.testzip():
+        raise ValueError(f"{name!r} has another checksum")
+  except DAMAGE as error:
+    told = (str(error).splitlines() or [type(error).__name__])[0]
+    raise ValueError(f"{path} is damaged or no .npz file: {told}") from None
+
+
 def read_array(path: Path) -> np.ndarray:
   """The array of an `.npy`, mapped and not yet in memory.
 

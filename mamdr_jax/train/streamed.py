@@ -24,6 +24,8 @@ from mamdr_jax.train.at_rest import Kept
 from mamdr_jax.train.parts import by_domain, dealing, parts, slices, without_rows
 from mamdr_jax.train.run import Run, Setup
 
+COMPILING = 400 * 2**20  # bytes that programs and their compiler take, about
+
 
 def begin(setup: Setup) -> Callable:
   """`life.begin`: (key, train) -> Run."""
@@ -224,14 +226,15 @@ def tallied(setup: Setup, size: int) -> Callable:
 
 
 def memory(setup: Setup, runs: Run, keys: Key, train: HostBatches, valid: HostBatches) -> int:
-  """About how many bytes an epoch takes beside the runs: copies of a state, and parts."""
+  """About how many bytes an epoch takes beside the runs: copies of a state, parts, programs."""
   del keys
   light, kept = split(setup, runs.state)
-  rows = 4 + 4 * len(train.dataset.ids) + sum(4 * x[0].size for x in train.dataset.dense.values())
-  part = setup.stream * train.batch_size * (rows + 4)
+  dataset, slots = train.dataset, setup.stream * train.batch_size
+  row = 8 + 4 * len(dataset.ids) + sum(4 * x[:1].size for x in dataset.dense.values())
+  parts_bytes = slots * (4 * row + 40)  # four parts, and rows being cut
   deal = train.rows.nbytes if setup.reshuffled else 0
   at_work = 2 * shifts.BLOCK if kept else 0
-  return 2 * tree.num_bytes(light) + 4 * part + deal + at_work
+  return 2 * tree.num_bytes(light) + parts_bytes + deal + at_work + COMPILING
 
 
 def settled(setup: Setup, run: Run) -> Run:

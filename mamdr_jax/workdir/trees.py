@@ -42,7 +42,7 @@ def load(path: Path, like):
 def damage(path: Path) -> str | None:
   """What is wrong with a file, or None."""
   try:
-    files.read_arrays(path)
+    files.check_arrays(path)
   except (ValueError, OSError) as error:
     return str(error)
   return None
