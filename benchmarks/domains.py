@@ -27,7 +27,7 @@ from mamdr_jax.objective import objective
 from mamdr_jax.report.canvas import drawing, shade
 
 DOMAINS = (100, 1_000, 10_000, 69_102)
-PER_DOMAIN, BATCH, SIZE, HIDDEN = 2, 64, 8, (32, 16)
+PER_DOMAIN, BATCH, SIZE, HIDDEN = 2, 64, 16, (64, 32)
 REPEATS = 2
 IDS_PER_DOMAIN = {"user": 20, "item": 10}  # so that tables grow with the data
 NET, TABLES = {"specific": ("net",)}, {"specific": ("tables",)}
