@@ -14,7 +14,7 @@ from conftest import AS_USERS_COMPILE
 HERE = Path(__file__).parent
 QUICK = ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS")  # what conftest.py sets
 EQUALITIES = (
-  "test_sparse.py::test_views_change_no_bit_of_plain_gradient_descent",
+  "test_sparse.py::test_views_change_no_bit_of_plain_gradient_descent[mamdr]",
   "test_streamed.py::test_an_epoch_in_parts_is_an_epoch[mamdr]",
   "test_identities.py::test_domain_negotiation_with_beta_0_moves_nothing",
   "test_identities.py::test_regularization_does_not_move_the_shared_parameters",
