@@ -10,7 +10,7 @@ import numpy as np
 from mamdr_jax import keys, machine, tree
 from mamdr_jax.core import Tree
 from mamdr_jax.data import SPLITS, Dataset
-from mamdr_jax.data.dataset import batch_rows, num_rows_of
+from mamdr_jax.data.dataset import batch_rows, bytes_of_row, num_rows_of
 from mamdr_jax.data.minibatches import AUTO, num_slots
 
 MOST = 2**24  # of any number that counts or sizes something
@@ -84,7 +84,7 @@ def data_fit(dataset: Dataset, batch_size: int | str) -> int:
   """
   batch_size = batch_rows(dataset, batch_size)
   slots = sum(num_slots(num_rows_of(dataset, split), batch_size) for split in SPLITS)
-  num_bytes = _bytes_of_row(dataset) * slots + tree.num_bytes(dataset.frozen)
+  num_bytes = bytes_of_row(dataset) * slots + tree.num_bytes(dataset.frozen)
   what = f"the data, in minibatches of batch_size={batch_size:,} rows,"
   machine.check_memory(what, num_bytes, "they come in parts with e.g. stream=4096")
   return num_bytes
@@ -97,15 +97,10 @@ def parts_fit(dataset: Dataset, batch_size: int | str, size: int) -> int:
   one that is ready and one that is being made, both on the host and as they move.
   """
   rows = np.bincount(dataset.split, minlength=len(SPLITS))
-  part = size * batch_rows(dataset, batch_size) * _bytes_of_row(dataset)
+  part = size * batch_rows(dataset, batch_size) * bytes_of_row(dataset)
   num_bytes = int(4 * (rows.sum() + rows[0])) + 4 * part + tree.num_bytes(dataset.frozen)
   machine.check_memory(f"the data, stream={size:,} minibatches at a time,", num_bytes)
   return num_bytes
-
-
-def _bytes_of_row(dataset: Dataset) -> int:
-  arrays = (*dataset.ids.values(), *dataset.dense.values())
-  return 8 + sum(4 * (array[:1].size or 1) for array in arrays)  # 8 of label and weight
 
 
 def disk_fits(folder: Path, kept: Tree, each: int) -> None:

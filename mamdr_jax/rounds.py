@@ -95,6 +95,31 @@ def joined(info: dict, more: dict) -> dict:
   return info | more | {"passes": info.get("passes", 0.0) + more["passes"]}
 
 
+def beside(
+  stage: Stage, begin: Callable[[Tree, Hparams], Tree], end: Callable[..., tuple[Tree, dict]]
+) -> Stage:
+  """`stage` on something of a state, which waits beside it as it was.
+
+  Args:
+    stage: what moves.
+    begin: (state, hparams) -> what its rounds begin with.
+    end: (state, what its rounds hand on, what they told, hparams) -> (state, info).
+  """
+
+  def take(carried, data, entry, hparams):
+    state, carry = carried
+    carry, told = stage.round(carry, data, entry, hparams)
+    return (state, carry), told
+
+  return Stage(
+    stage.plan,
+    lambda state, hparams: (state, begin(state, hparams)),
+    take,
+    lambda carried, told, hparams: end(*carried, told, hparams),
+    lambda carried, data: stage.prepare(carried[1], data),
+  )
+
+
 def info(told: dict[str, Array]) -> dict[str, Array]:
   """The info of a stage: the mean loss over its rounds, and the gradients that they took."""
   return {"loss": told["loss"].mean(), "passes": told["passes"].sum()}

@@ -32,6 +32,12 @@ def num_rows_of(dataset: Dataset, split: str) -> np.ndarray:
   return np.bincount(dataset.domain[rows], minlength=len(dataset.domains))
 
 
+def bytes_of_row(dataset: Dataset) -> int:
+  """What a row takes as one of a minibatch: its ids and numbers, label and weight."""
+  arrays = (*dataset.ids.values(), *dataset.dense.values())
+  return 8 + sum(4 * (array[:1].size or 1) for array in arrays)
+
+
 def batch_rows(dataset: Dataset, batch_size: int | str) -> int:
   """`batch_size`, or for "auto" what suits the training rows: see `minibatches.fitting`."""
   return resolved(batch_size, num_rows_of(dataset, "train"))

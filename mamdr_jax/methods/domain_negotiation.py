@@ -118,19 +118,13 @@ def domain_negotiation(
 
     def begin(state, hparams):
       opt_state = state.inner if carry else inner(hparams.alpha).init(state.params)
-      return state, AlternateState(state.params, opt_state)
+      return AlternateState(state.params, opt_state)
 
-    def take(carried, data, entry, hparams):
-      state, ahead = carried
-      ahead, told = pass_of.round(ahead, data, entry, hparams)
-      return (state, ahead), told
-
-    def end(carried, told, hparams):
-      state, ahead = carried
+    def end(state, ahead, told, hparams):
       params, outer_state = pull(state.params, ahead.params, state.outer, outer(hparams.beta))
       return NegotiationState(params, ahead.inner, outer_state), info(told)
 
-    return Stage(pass_of.plan, begin, take, end)
+    return rounds.beside(pass_of, begin, end)
 
   def in_rounds():
     """θ itself moves, after every round."""

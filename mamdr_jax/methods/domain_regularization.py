@@ -133,18 +133,8 @@ def planned(k: int, visit_steps: int | None, help_self: bool) -> Callable:
 def of_shared(stage: Stage) -> Stage:
   """A stage of what trains θ_S, as one of the whole."""
 
-  def begin(state, hparams):
-    return state, stage.begin(state.shared, hparams)
-
-  def take(carried, data, entry, hparams):
-    state, carry = carried
-    carry, told = stage.round(carry, data, entry, hparams)
-    return (state, carry), told
-
-  def end(carried, told, hparams):
-    state, carry = carried
+  def end(state, carry, told, hparams):
     shared, info = stage.end(carry, told, hparams)
     return state._replace(shared=shared), info
 
-  prepare = lambda carried, data: stage.prepare(carried[1], data)
-  return Stage(stage.plan, begin, take, end, prepare)
+  return rounds.beside(stage, lambda state, hparams: stage.begin(state.shared, hparams), end)

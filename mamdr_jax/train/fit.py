@@ -10,8 +10,8 @@ import numpy as np
 
 from mamdr_jax.core import DomainBatches, Hparams, Key
 from mamdr_jax.data.batches import HostBatches, some
-from mamdr_jax.train.programs import Probe, compiled, shapes
-from mamdr_jax.train.run import Run, Setup
+from mamdr_jax.train.programs import Probe, compiled
+from mamdr_jax.train.run import Run, Setup, shapes
 
 
 class Group(NamedTuple):

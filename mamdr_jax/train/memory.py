@@ -21,16 +21,10 @@ def bytes_of_epoch(setup: Setup, train: DomainBatches, valid: DomainBatches, lan
   keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), lanes))
   rates = Hparams(*[jax.ShapeDtypeStruct((lanes,), jnp.float32)] * 3)
   most = 0
-  for method in filter(None, (setup.method.base, setup.method)):
-    phase = setup._replace(method=method)
-    begin = jax.vmap(
-      functools.partial(life.begin, setup._replace(method=setup.method.base or method)), (0, None)
-    )
-    runs = jax.eval_shape(begin, keys, train)
-    if method.base:
-      tune = jax.vmap(functools.partial(life.tune, phase), (0, 0, None, None))
-      runs = jax.eval_shape(tune, runs, keys, train, valid)
-    advance = life.unless_stopped(functools.partial(life.advance, phase))
+  for phase, method in enumerate(filter(None, (setup.method.base, setup.method))):
+    runs = life.shapes(setup, phase, keys, train)
+    advance = functools.partial(life.advance, setup._replace(method=method))
+    advance = life.unless_stopped(advance)
     advance = jax.vmap(advance, (0, 0, 0, None, None))
     lowered = jax.jit(advance, donate_argnums=0).lower(runs, keys, rates, train, valid)
     of = lowered.compile().memory_analysis()

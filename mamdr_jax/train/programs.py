@@ -7,13 +7,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mamdr_jax.core import DomainBatches, Hparams, Key
+from mamdr_jax.core import Hparams, Key
 from mamdr_jax.evaluate import tallied
-from mamdr_jax.metrics import Tally
 from mamdr_jax.train import run as life
 from mamdr_jax.train import streamed
 from mamdr_jax.train.memory import beyond
-from mamdr_jax.train.run import Run, Setup
+from mamdr_jax.train.run import Setup
 
 
 class Probe(NamedTuple):
@@ -45,21 +44,6 @@ def measuring(setup: Setup, in_parts: bool) -> Callable:
   if in_parts:
     return streamed.tallied(setup, setup.stream)
   return jax.jit(functools.partial(tallied, setup.objective, setup.method))
-
-
-def shapes(setup: Setup, phase: int, keys: Key, train: DomainBatches) -> Run:
-  """Those of runs of these keys in a phase."""
-
-  def begun(key):
-    first = setup._replace(method=setup.method.base or setup.method)
-    run = life.begin(first, key, train)
-    if not phase:
-      return run
-    none = jnp.zeros(train.start.size)
-    tally = Tally(none, none, none > 0, none.sum())
-    return life.begun(setup, run, life.tuned(setup, run, key, train), tally)
-
-  return jax.eval_shape(jax.vmap(begun), keys)
 
 
 def compiled(setup: Setup, abreast: bool, probe: Probe | None, in_parts: bool) -> Programs:

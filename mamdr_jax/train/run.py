@@ -1,5 +1,5 @@
 """The life of one run, as pure functions: `begin`, `advance` epoch by epoch, and for a method that
-tunes what another has trained, `tune` and `advance` again.
+tunes what another has trained, `tuned`, `begun` and `advance` again.
 
 All of it is written for one run. `fit` compiles it, maps it over several runs, and stops them.
 """
@@ -113,20 +113,28 @@ def unless_stopped(advance: Callable) -> Callable:
   return advanced
 
 
-def tune(setup: Setup, run: Run, key: Key, train: DomainBatches, valid: DomainBatches) -> Run:
-  """The run of a method that has a base, begun from the best of `run`, a run of the base."""
-  state = tuned(setup, run, key, train)
-  return begun(setup, run, state, tallied(setup.objective, setup.method, state, train, valid))
-
-
 def tuned(setup: Setup, run: Run, key: Key, train: DomainBatches) -> Tree:
-  """The state that such a run begins with."""
+  """The state of a method that has a base, begun from the best of `run`, a run of that."""
   return setup.method.init(jax.random.fold_in(key, TUNED), run.best, train)
 
 
 def begun(setup: Setup, run: Run, state: Tree, measured: Tally) -> Run:
-  """Such a run, its state and what that is worth."""
+  """The run of such a method after `run`, of its first state and what that is worth."""
   return _begun(setup, state, measured.auc.size, auc_of_each(measured), run.epochs)
+
+
+def shapes(setup: Setup, phase: int, keys: Key, train: DomainBatches) -> Run:
+  """Those of runs of these keys as they begin a phase, leaves [C, ...]: see `fit.Group`."""
+
+  def of_one(key):
+    run = begin(setup._replace(method=setup.method.base or setup.method), key, train)
+    if not phase:
+      return run
+    none = jnp.zeros(train.start.size)
+    tally = Tally(none, none, none > 0, none.sum())
+    return begun(setup, run, tuned(setup, run, key, train), tally)
+
+  return jax.eval_shape(jax.vmap(of_one), keys)
 
 
 def look(setup: Setup, probe: Callable[[Key, Callable], dict], run: Run, key: Key) -> dict:

@@ -25,6 +25,7 @@ from mamdr_jax.train.at_rest import (
   together,
   with_own,
 )
+from mamdr_jax.train.parts import power_of_two
 from mamdr_jax.view import field_of
 
 BLOCK = 2**28  # bytes that the part at work may take, at least one domain
@@ -39,7 +40,7 @@ class Room(NamedTuple):
 
 def room(own: Mapping[str, Own], groups: list[np.ndarray]) -> Room:
   """Enough for each of some groups of domains; powers of two, so that few sizes occur."""
-  most = lambda counts: 1 << max(max(counts) - 1, 0).bit_length()
+  most = lambda counts: power_of_two(max(counts))
   rows = {
     field: most([int((of.first[d + 1] - of.first[d]).sum()) for d in groups])
     for field, of in own.items()

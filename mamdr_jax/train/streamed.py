@@ -15,6 +15,7 @@ import numpy as np
 from mamdr_jax import tree
 from mamdr_jax.core import DomainBatches, Hparams, Key, Tree
 from mamdr_jax.data.batches import HostBatches
+from mamdr_jax.data.dataset import bytes_of_row
 from mamdr_jax.evaluate import Serving, moments_of, score
 from mamdr_jax.metrics import Tally, figures, tally, together
 from mamdr_jax.rounds import Stage, joined, keys_of, stages_of
@@ -229,9 +230,8 @@ def memory(setup: Setup, runs: Run, keys: Key, train: HostBatches, valid: HostBa
   """About how many bytes an epoch takes beside the runs: copies of a state, parts, programs."""
   del keys
   light, kept = split(setup, runs.state)
-  dataset, slots = train.dataset, setup.stream * train.batch_size
-  row = 8 + 4 * len(dataset.ids) + sum(4 * x[:1].size for x in dataset.dense.values())
-  parts_bytes = slots * (4 * row + 40)  # four parts, and rows being cut
+  slots = setup.stream * train.batch_size
+  parts_bytes = slots * (4 * bytes_of_row(train.dataset) + 40)  # four parts, and rows being cut
   deal = train.rows.nbytes if setup.reshuffled else 0
   at_work = 2 * shifts.BLOCK if kept else 0
   return 2 * tree.num_bytes(light) + parts_bytes + deal + at_work + COMPILING
