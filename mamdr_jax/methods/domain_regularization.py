@@ -84,12 +84,13 @@ def domain_regularization(
     loss, specific_inner or inner, outer, shared, tuple(specific),
     visit_steps, all_rows, specific_scale, specific_carry, sparse,
   )  # fmt: skip
-  help_out = deltas.help_in_view if deltas.bounded else deltas.help_in_room
-  regularize = Stage(
-    planned(k, visit_steps, help_self), deltas.begin, help_out, deltas.end,
-    attach=lambda carried, kept: (carried[0]._replace(**kept), carried[1]),
-    state_of=lambda carried: carried[0],
-  )  # fmt: skip
+
+  def pairs(key, num_domains):
+    targets, others = helpers(key, num_domains, k)
+    if help_self:
+      every = targets[:num_domains] if k else jnp.arange(num_domains)
+      targets, others = (jnp.concatenate([x, every]) for x in (targets, others))
+    return targets, others
 
   def rest(key, params, train):
     num_domains = train.start.size
@@ -97,6 +98,18 @@ def domain_regularization(
       raise ValueError(f"k={k} helpers need more than {k} domains, and there are {num_domains}")
     return deltas.rest(key, params, train)
 
+  return regularized(deltas, paired(pairs, visit_steps), rest)
+
+
+def regularized(deltas: Deltas, plan: Callable, rest: Callable) -> Method:
+  """The method whose deltas learn in the visits of `plan`, from the state of `rest` on."""
+  help_out = deltas.help_in_view if deltas.bounded else deltas.help_in_room
+  shared = deltas.shared
+  regularize = Stage(
+    plan, deltas.begin, help_out, deltas.end,
+    attach=lambda carried, kept: (carried[0]._replace(**kept), carried[1]),
+    state_of=lambda carried: carried[0],
+  )  # fmt: skip
   kept = Kept(("specific", "outer"), rest, deltas.rows, deltas.begun)
   stages = *(of_shared(stage) for stage in rounds.stages_of(shared)), regularize
   rates = *shared.rates, "gamma"
@@ -105,16 +118,19 @@ def domain_regularization(
   )
 
 
-def planned(k: int, visit_steps: int | None, help_self: bool) -> Callable:
-  """`Stage.plan`: a round is a visit of a helper's data, and then of the target's."""
+def paired(pairs: Callable, visit_steps: int | None, num_targets: int | None = None) -> Callable:
+  """`Stage.plan`: a round is a visit of a helper's data, and then of the target's.
+
+  Args:
+    pairs: (key, num_domains) -> (target, helper) of every round.
+    visit_steps: at most so many minibatches of a visit; by default all.
+    num_targets: the pairs have the same targets over and over, so many; by default all domains.
+  """
 
   def plan(key, data):
     pair_key, visit_key = jax.random.split(key)
-    num_domains = data.start.size
-    targets, others = helpers(pair_key, num_domains, k)
-    if help_self:
-      every = targets[:num_domains] if k else jnp.arange(num_domains)
-      targets, others = (jnp.concatenate([x, every]) for x in (targets, others))
+    targets, others = pairs(pair_key, data.start.size)
+    num = num_targets or data.start.size
     keys = jax.vmap(jax.random.split)(jax.random.split(visit_key, targets.size))
 
     def pair(key, target, helper):
@@ -123,7 +139,7 @@ def planned(k: int, visit_steps: int | None, help_self: bool) -> Callable:
 
     entries = Plan(jax.vmap(pair)(keys[:, 0], targets, others), (targets, others, keys[:, 1]))
     # A target's helpers come one after the other.
-    by_target = lambda x: x.reshape(-1, num_domains, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
+    by_target = lambda x: x.reshape(-1, num, *x.shape[1:]).swapaxes(0, 1).reshape(x.shape)
     entries = jax.tree.map(by_target, entries)
     return entries._replace(domain=entries.rest[0])
 

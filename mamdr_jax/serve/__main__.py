@@ -3,6 +3,8 @@
 python -m mamdr_jax.serve score MODEL ROWS --out=SCORES [--rank] [--unknown_domain=shared]
                                                 [--user_features=FILE] [--item_features=FILE]
 python -m mamdr_jax.serve recommend MODEL USERS --out=BEST [--top=10] [--items=FILE] [--seen=FILE]
+python -m mamdr_jax.serve add MODEL ROWS --out=MODEL [--helpers=FILE] [--k=N] [--alpha=A,...]
+                         [--gamma=G] [--epochs=N] [--patience=N]                  one domain more
 python -m mamdr_jax.serve store WORKDIR --out=MODEL [--run=N] [--trust]    that of any run
 python -m mamdr_jax.serve check MODEL                            reads all of it, for its checksums
 
@@ -28,6 +30,7 @@ FLAGS = flags.FLAGS
 COMMANDS = {
   "score": ("MODEL", "ROWS"),
   "recommend": ("MODEL", "USERS"),
+  "add": ("MODEL", "ROWS"),
   "store": ("WORKDIR",),
   "check": ("MODEL",),
 }
@@ -64,7 +67,9 @@ def run(command: str, paths: list[Path]) -> None:
   else:
     model = load(paths[0], user_features=FLAGS.user_features, item_features=FLAGS.item_features)
     loaded = time.monotonic()
-    told = (score if command == "score" else recommend)(model, paths[1], Path(FLAGS.out))
+    told = {"score": score, "recommend": recommend, "add": add}[command](
+      model, paths[1], Path(FLAGS.out)
+    )
     seconds = time.monotonic() - loaded
     print(f"{FLAGS.out}: {told}; {seconds:.1f} s, and {loaded - begun:.1f} s to load the model")
 
@@ -87,6 +92,21 @@ def recommend(model: Model, source: Path, out: Path) -> str:
   return f"{num:,} rows"
 
 
+def add(model: Model, source: Path, out: Path) -> str:
+  names = ("k", "alpha", "gamma", "epochs", "patience")
+  plan = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
+  if "alpha" in plan:
+    plan["alpha"] = tuple(map(float, plan["alpha"]))
+  told = model.add(source, out, FLAGS.helpers, **plan)
+  auc = "; ".join(
+    f"{split} AUC {each['own']:.4f}, {each['shared']:.4f} by what all domains share"
+    for split, each in told["auc"].items()
+  )
+  helped = f"with {told['plan']['k']} helpers an epoch" if told["helpers"] else "on its own rows"
+  kept = "" if told["serves"] == "own" else "; it is served by what all domains share"
+  return f"{told['rows']['train']:,} training rows, {told['epochs']} epochs {helped}; {auc}{kept}"
+
+
 def define() -> None:
   flags.DEFINE_string("out", None, "What is to be written.")
   flags.DEFINE_bool("rank", False, "Add the rank of a row among those of its domain and user.")
@@ -96,6 +116,12 @@ def define() -> None:
   flags.DEFINE_integer("top", 10, "How many items for each row.")
   flags.DEFINE_string("items", None, "A file of the items to choose from; by default all.")
   flags.DEFINE_string("seen", None, "A file of users and items that are not to come again.")
+  flags.DEFINE_string("helpers", None, "A file of rows of domains that help a new one.")
+  flags.DEFINE_integer("k", None, "How many of them help in an epoch.")
+  flags.DEFINE_list("alpha", None, "Rates to train a new domain with; validation chooses.")
+  flags.DEFINE_float("gamma", None, "The outer rate of its delta.")
+  flags.DEFINE_integer("epochs", None, "At most so many.")
+  flags.DEFINE_integer("patience", None, "Epochs without a better validation AUC before it stops.")
   flags.DEFINE_bool("trust", False, "Let the config of a workdir say which files are read.")
   flags.DEFINE_integer("run", None, "The number of the run; by default the best on validation.")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mamdr_jax.serve.predict import Predictor
+from mamdr_jax.serve import added, adding
+from mamdr_jax.serve.predict import Both, Predictor
 from mamdr_jax.serve.raw import ERROR, Columns, Reader, Source, columns_of, fields
 from mamdr_jax.serve.recommend import Recommender
 from mamdr_jax.serve.stored import Stored, read, with_features
@@ -46,8 +47,12 @@ class Model:
   """
 
   def __init__(self, stored: Stored):
-    self.stored, self.domains = stored, stored.domains
-    self.predict = Predictor(stored)
+    self.stored, self.domains, self.added = stored, stored.domains, None
+    self.predict = self.base = Predictor(stored)
+    if additions := [added.read(folder) for folder in added.folders(stored.path)]:
+      self.added = added.joined(stored, self.shared, additions)
+      self.domains += self.added.domains
+      self.predict = Both(self.base, Predictor(self.added))
     self._by_column, self._by_field = columns_of(stored), fields(stored)
     self._readers = {}
 
@@ -123,6 +128,44 @@ class Model:
       "probability": probability(found.logit),
     }
 
+  def add(
+    self,
+    rows: str | os.PathLike,
+    out: str | os.PathLike,
+    helpers: str | os.PathLike | None = None,
+    **plan,
+  ) -> dict:
+    """Trains a domain that the model lacks and writes the model that has it: see `adding.add`.
+
+    Args:
+      rows: a file of the new domain's rows, columns named as in the file that the model was trained
+        on; without a column of splits they are drawn.
+      out: the folder of the new model, or that of this one, to which the domain is then added.
+      helpers: a file of rows of other domains, of which those to train on are used.
+      plan: fields of `adding.Plan`, in place of how the model was trained.
+
+    Returns:
+      How it was trained, and its AUC by split: that of what all domains share, and its own.
+
+    Raises:
+      ValueError: see `adding.add`; `out` is there.
+    """
+    out, here = Path(out), self.stored.path
+    read = lambda path: adding.rows_of_file(self.stored, Path(path), plan.get("seed", 0))
+    rows = read(rows)
+    if rows.domains[0] in self.domains:
+      raise ValueError(f"the model has a domain {rows.domains[0]!r} already")
+    addition = adding.add(self.stored, self.shared, rows, helpers and read(helpers), **plan)
+    if out.resolve() != here.resolve():
+      added.copied(here, out)
+    added.write(out, addition)
+    return addition.told
+
+  @property
+  def shared(self):
+    """The state that serves no domain in particular."""
+    return self.base.state(np.array([len(self.stored.domains)]))
+
   @functools.cached_property
   def _recommender(self) -> Recommender:
     return Recommender(self.predict)
@@ -140,7 +183,7 @@ class Model:
     named = named or self._by_column
     key = unknown_domain, named is self._by_field
     if key not in self._readers:
-      self._readers[key] = Reader(self.stored, named, unknown_domain)
+      self._readers[key] = Reader(self.stored, named, unknown_domain, self.added)
     return self._readers[key]
 
 

@@ -86,6 +86,23 @@ class Predictor:
     return self._whole
 
 
+class Both:
+  """Scores rows of a model's domains and of those that were added: see `added.joined`."""
+
+  def __init__(self, base: Predictor, added: Predictor):
+    self.base, self.added = base, added
+
+  def __call__(self, rows: Rows) -> np.ndarray:
+    """Logits: [n] float32; the domain D + 1 + j is the added one j."""
+    first = self.base.num_domains + 1
+    late, logits = rows.domain >= first, np.empty(rows.domain.size, np.float32)
+    for of, which, shift in ((self.base, ~late, 0), (self.added, late, first)):
+      if which.any():
+        some = jax.tree.map(lambda column, which=which: column[which], rows)
+        logits[which] = of(some._replace(domain=some.domain - np.int32(shift)))
+    return logits
+
+
 def part(kept: at_rest.Kept, domains: np.ndarray) -> at_rest.Kept:
   """What is kept of some domains, and room for one that has nothing, which any other one finds."""
   rooms = {}

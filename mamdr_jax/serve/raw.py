@@ -53,12 +53,20 @@ class Reader:
     stored: the model.
     columns: how they are named.
     unknown_domain: "error", or "shared" to have such rows scored by what all domains share.
+    added: the domains that were added to it, see `added.joined`; they are numbered after D, which
+      is the domain that is not known.
 
   Raises:
     ValueError: a method that trains domains apart shares nothing.
   """
 
-  def __init__(self, stored: Stored, columns: Columns, unknown_domain: str = ERROR):
+  def __init__(
+    self,
+    stored: Stored,
+    columns: Columns,
+    unknown_domain: str = ERROR,
+    added: Stored | None = None,
+  ):
     if unknown_domain not in (ERROR, SHARED):
       raise ValueError(f"unknown_domain={unknown_domain!r}; choose {ERROR} or {SHARED}")
     if unknown_domain == SHARED and stored.method.choose is not None:
@@ -69,35 +77,48 @@ class Reader:
     self.stored, self.columns, self.unknown_domain = stored, columns, unknown_domain
     self._ids = {field: index(raw) for field, raw in stored.vocab.items()}
     self._more = {field: index(raw) for field, raw in stored.more.items()}
-    self._domains = index(np.array(stored.domains, str))
+    self._names = stored.domains + (added.domains if added else ())
+    self._domains = index(np.array(self._names, str))
+    self._fresh = {}
+    if added:
+      tails = {field: added.vocab[field][len(raw) + 1 :] for field, raw in stored.vocab.items()}
+      self._fresh = {field: index(raw) for field, raw in tails.items() if len(raw)}
 
   def __call__(self, source: Source) -> tuple[Rows, np.ndarray]:
     """The rows, and for each a code of what is not known, for `marks`; other columns are left."""
     path, block, place = source
     named = self.columns
     check_columns(path, [*named.ids.values(), named.domain, *named.dense], block.column_names)
-    ids, unknown = {}, np.zeros(block.num_rows, np.int32)
+    domain, unknown = self._domain(source)
+    ids, late = {}, domain > len(self.stored.domains)
     for i, (field, known) in enumerate(self._ids.items()):
       cells = distinct(path, named.ids[field], block[named.ids[field]])
       found = rows_of(known, *cells)
       lacking, mean = found < 0, np.int32(len(known))
       instead = mean + 1 + rows_of(self._more[field], *cells) if field in self._more else mean
       ids[field] = np.where(lacking, instead, found)
+      if field in self._fresh:
+        new = rows_of(self._fresh[field], *cells)
+        there = lacking & late & (new >= 0)
+        ids[field], lacking = np.where(there, mean + 1 + new, ids[field]), lacking & ~there
       unknown |= lacking.astype(np.int32) << i
-    codes, texts = distinct(path, named.domain, block[named.domain])
-    domain = rows_of(self._domains, codes, texts)
-    strange = domain < 0
-    if strange.any():
-      if self.unknown_domain == ERROR:
-        at = int(np.argmax(strange))
-        raise ValueError(f"{place(at)}: {self._no_domain(texts[codes[at]])}")
-      domain = np.where(strange, np.int32(len(self._domains)), domain)
-      unknown |= strange.astype(np.int32) << len(self._ids)
     dense = {}
     if named.dense:
       numbers = [_numbers(block[name], name, place) for name in named.dense]
       dense["row"] = _in_units(np.stack(numbers, axis=1), self.stored.units.get("row"))
     return Rows(ids, dense, domain), unknown
+
+  def _domain(self, source: Source) -> tuple[np.ndarray, np.ndarray]:
+    """The domain of every row, and the code of those that are not known."""
+    name, num = self.columns.domain, np.int32(len(self.stored.domains))
+    codes, texts = distinct(source.path, name, source.table[name])
+    domain = rows_of(self._domains, codes, texts)
+    strange = domain < 0
+    if strange.any() and self.unknown_domain == ERROR:
+      at = int(np.argmax(strange))
+      raise ValueError(f"{source.place(at)}: {self._no_domain(texts[codes[at]])}")
+    domain = np.where(strange, num, domain + (domain >= num))
+    return domain.astype(np.int32), strange.astype(np.int32) << len(self._ids)
 
   def items(self, source: Source) -> np.ndarray:
     """The items of rows that need no other column: [n] int32; ValueError at one not known."""
@@ -132,7 +153,7 @@ class Reader:
     return pa.array(texts, pa.string()).take(pa.array(at))
 
   def _no_domain(self, name: str) -> str:
-    near = difflib.get_close_matches(name, self.stored.domains, n=1)
+    near = difflib.get_close_matches(name, self._names, n=1)
     hint = f"did you mean {brief(near[0])!r}? " if near else ""
     return (
       f"the model has no domain {brief(name)!r}; {hint}unknown_domain={SHARED} has it scored by "
