@@ -21,7 +21,7 @@ from mamdr_jax.rounds import scan
 from mamdr_jax.serve import added, adding
 
 OLD_USERS = [f"u{i}" for i in range(20)]
-SHORT = {"epochs": 2, "alpha": (0.03,), "gamma": 0.5}
+SHORT = {"epochs": 2, "alpha": (0.03,), "gamma": (0.5,)}
 
 
 def clicks(shops, num=90, seed=0, users=20) -> pa.Table:

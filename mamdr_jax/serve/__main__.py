@@ -4,7 +4,7 @@ python -m mamdr_jax.serve score MODEL ROWS --out=SCORES [--rank] [--unknown_doma
                                                 [--user_features=FILE] [--item_features=FILE]
 python -m mamdr_jax.serve recommend MODEL USERS --out=BEST [--top=10] [--items=FILE] [--seen=FILE]
 python -m mamdr_jax.serve add MODEL ROWS --out=MODEL [--helpers=FILE] [--k=N] [--alpha=A,...]
-                         [--gamma=G] [--epochs=N] [--patience=N]                  one domain more
+                         [--gamma=G,...] [--epochs=N] [--patience=N]                  one domain more
 python -m mamdr_jax.serve store WORKDIR --out=MODEL [--run=N] [--trust]    that of any run
 python -m mamdr_jax.serve check MODEL                            reads all of it, for its checksums
 
@@ -95,8 +95,7 @@ def recommend(model: Model, source: Path, out: Path) -> str:
 def add(model: Model, source: Path, out: Path) -> str:
   names = ("k", "alpha", "gamma", "epochs", "patience")
   plan = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
-  if "alpha" in plan:
-    plan["alpha"] = tuple(map(float, plan["alpha"]))
+  plan |= {name: tuple(map(float, plan[name])) for name in ("alpha", "gamma") if name in plan}
   told = model.add(source, out, FLAGS.helpers, **plan)
   auc = "; ".join(
     f"{split} AUC {each['own']:.4f}, {each['shared']:.4f} by what all domains share"
@@ -119,7 +118,7 @@ def define() -> None:
   flags.DEFINE_string("helpers", None, "A file of rows of domains that help a new one.")
   flags.DEFINE_integer("k", None, "How many of them help in an epoch.")
   flags.DEFINE_list("alpha", None, "Rates to train a new domain with; validation chooses.")
-  flags.DEFINE_float("gamma", None, "The outer rate of its delta.")
+  flags.DEFINE_list("gamma", None, "The same of outer rates of its delta.")
   flags.DEFINE_integer("epochs", None, "At most so many.")
   flags.DEFINE_integer("patience", None, "Epochs without a better validation AUC before it stops.")
   flags.DEFINE_bool("trust", False, "Let the config of a workdir say which files are read.")

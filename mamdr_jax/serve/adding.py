@@ -7,6 +7,7 @@ costs what the new domain's rows and its helpers' read, whatever the model is.
 import difflib
 import functools
 import inspect
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,8 +40,8 @@ class Plan(NamedTuple):
 
   k: int  # helpers an epoch
   visit_steps: int | None  # minibatches of a visit; None: all of the new domain's
-  alpha: tuple[float, ...]  # each is tried, and chosen from by validation AUC
-  gamma: float
+  alpha: tuple[float, ...]  # all pairs of the two are tried, and validation AUC chooses
+  gamma: tuple[float, ...]
   epochs: int
   patience: int
   seed: int
@@ -64,7 +65,7 @@ def plan_of(stored: Stored, **given) -> Plan:
     "k": config["method"].get("k", 3),
     "visit_steps": config["method"].get("visit_steps"),
     "alpha": (point["alpha"],),
-    "gamma": point["gamma"],
+    "gamma": (point["gamma"],),
     "epochs": config["epochs"],
     "patience": config["patience"],
     "seed": point["seed"],
@@ -206,8 +207,9 @@ def method_of(
 
 def best_of(setup: Setup, plan: Plan, train: DomainBatches, valid: DomainBatches) -> Run:
   """The run with the rate that validation chooses."""
-  keys = jnp.stack([jax.random.key(plan.seed)] * len(plan.alpha))
-  alpha, gamma = jnp.array(plan.alpha), jnp.full(len(plan.alpha), plan.gamma)
+  gammas = plan.gamma if train.start.size > 1 else plan.gamma[:1]  # alone it has no outer step
+  alpha, gamma = (jnp.array(x) for x in zip(*itertools.product(plan.alpha, gammas), strict=True))
+  keys = jnp.stack([jax.random.key(plan.seed)] * alpha.size)
   groups = fit(setup, keys, Hparams(alpha, gamma, gamma), train, valid, epochs=plan.epochs)
   runs = [tree.take(group.runs, 0) for group in groups]
   return max(runs, key=lambda run: float(np.max(run.best_auc)))
