@@ -4,7 +4,7 @@ python -m mamdr_jax.serve score MODEL ROWS --out=SCORES [--rank] [--unknown_doma
                                                 [--user_features=FILE] [--item_features=FILE]
 python -m mamdr_jax.serve recommend MODEL USERS --out=BEST [--top=10] [--items=FILE] [--seen=FILE]
 python -m mamdr_jax.serve add MODEL ROWS --out=MODEL [--helpers=FILE] [--k=N] [--alpha=A,...]
-                         [--gamma=G,...] [--epochs=N] [--patience=N]                  one domain more
+                         [--gamma=G,...] [--epochs=N] [--patience=N]                 one domain more
 python -m mamdr_jax.serve store WORKDIR --out=MODEL [--run=N] [--trust]    that of any run
 python -m mamdr_jax.serve check MODEL                            reads all of it, for its checksums
 
