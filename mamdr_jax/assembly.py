@@ -48,6 +48,7 @@ class Training(NamedTuple):
   patience: int
   batch_size: int | str
   reshuffle: bool
+  warm_start: str
   stream: int
   rest: str
   rest_dtype: str

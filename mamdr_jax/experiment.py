@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from mamdr_jax import check, keys, machine, results
+from mamdr_jax import check, keys, machine, results, stored, warm_start
 from mamdr_jax.assembly import Experiment, Packed, Training, assemble, build, packed, read_data
 from mamdr_jax.baselines import baselines, ceiling
 from mamdr_jax.core import DomainBatches, Hparams, Tree
@@ -71,6 +71,10 @@ def run(
   """
   workdir, progress = Path(workdir), Progress()
   experiment, training = assemble(config, dataset, progress.on_step)
+  if training.warm_start:
+    begun_from = stored.read(Path(training.warm_start))
+    print(warm_start.told(experiment, begun_from), file=sys.stderr)
+    experiment = warm_start.warm(experiment, begun_from)
   # What memory cannot hold is to leave no folder.
   ready = None if (workdir / RESULT).exists() else packed(experiment, training)
   with opened(workdir, training.config, training.points, experiment.dataset, overwrite) as journal:

@@ -51,6 +51,7 @@ TRAINING = {
   ),
   "rest_dtype": Key("float32", "its type there: float32, or bfloat16 in half the bytes"),
   "l2": Key(0.0, "factor of Σ e² over the embeddings that a minibatch reads"),
+  "warm_start": Key("", "folder of a stored model that runs begin from: what it knows is kept"),
   "epochs": Key(100, "at most so many", "growing"),
   "patience": Key(5, "epochs without a better validation AUC before a run stops", "growing"),
   "lanes": Key(

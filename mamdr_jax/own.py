@@ -84,7 +84,7 @@ def noise(key: Key, kept: Tree, own: Mapping[str, Own], scale: float) -> Tree:
     keys = jax.vmap(jax.random.fold_in, (None, 0))(of_leaf, own[HERE].ids)
     if field is not None:
       of = own[field]
-      keys = jax.vmap(jax.random.fold_in)(keys[_domain_of_place(of)], of.ids)
+      keys = jax.vmap(jax.random.fold_in)(keys[domain_of_place(of)], of.ids)
     draw = lambda key, x=leaf: scale * jax.random.normal(key, x.shape[1:], x.dtype)
     drawn.append(jax.vmap(draw)(keys))
   return jax.tree.unflatten(structure, drawn)
@@ -189,13 +189,13 @@ def choose(own: Mapping[str, Own], condition: Array, a: Tree, b: Tree) -> Tree:
 
   def pick(path, x, y):
     field = field_of(path)
-    holds = condition if field is None else condition[_domain_of_place(own[field])]
+    holds = condition if field is None else condition[domain_of_place(own[field])]
     return tree.where(holds, x, y)
 
   return jax.tree_util.tree_map_with_path(pick, a, b)
 
 
-def _domain_of_place(own: Own) -> Array:
+def domain_of_place(own: Own) -> Array:
   """[M] int32."""
   begins = jnp.zeros(own.ids.size, jnp.int32).at[own.first[1:-1]].add(1, mode="drop")
   return jnp.cumsum(begins)

@@ -123,9 +123,9 @@ def measured(dataset: Dataset, domain: int, out: Path) -> dict[tuple[int, str], 
       rows, here = restricted(dataset, keep), folder / str(size)
       plan = {"alpha": ALPHA, "gamma": GAMMA, "seed": seed}
       began = time.monotonic()
-      helped = adding.add(model.stored, model.shared, rows, others, **plan)
+      helped = adding.add(model.stored, rows, others, **plan)
       seconds = time.monotonic() - began
-      tuned = adding.add(model.stored, model.shared, rows, **plan)
+      tuned = adding.add(model.stored, rows, **plan)
       of = lambda told: told["auc"]["test"][told["serves"]]
       whole = restricted(dataset, keep | (dataset.domain != domain))
       auc = {

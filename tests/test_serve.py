@@ -12,7 +12,7 @@ from tiny_experiment import tiny
 from mamdr_jax import configure, experiment, files, serve
 from mamdr_jax.assembly import read_data
 from mamdr_jax.serve.ranks import ranks
-from mamdr_jax.serve.stored import with_features
+from mamdr_jax.stored import with_features
 
 SMALL = {"embedding_size": 8, "hidden": (8,)}
 

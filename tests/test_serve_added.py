@@ -138,7 +138,7 @@ def test_it_takes_no_more_of_a_table_than_its_rows_read(files):
   rows = adding.rows_of_file(model.stored, files / "new.csv")
   small = adding.gathered(model.stored, rows, None)
   assert len(small.numbers["user"]) == np.unique(rows.ids["user"]).size
-  shared = adding.shared_params(model.stored, model.shared, small.numbers)
+  shared = adding.shared_params(model.stored, small.numbers)
   (table,) = jax.tree.leaves(model.stored.light.shared.params["tables"]["user"])
   (taken,) = jax.tree.leaves(shared["tables"]["user"])
   at = np.minimum(small.numbers["user"], len(table) - 1)

@@ -18,8 +18,7 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from mamdr_jax import backend, experiment
-from mamdr_jax.serve import stored
+from mamdr_jax import backend, experiment, stored
 from mamdr_jax.serve.lists import recommend_file
 from mamdr_jax.serve.model import Model, load
 from mamdr_jax.serve.raw import ERROR

@@ -20,7 +20,7 @@ from mamdr_jax.core import HERE, Method, Own, Tree
 from mamdr_jax.methods import METHODS
 from mamdr_jax.methods.separate import SeparateState
 from mamdr_jax.serve.adding import Addition
-from mamdr_jax.serve.stored import Stored
+from mamdr_jax.stored import Stored
 from mamdr_jax.view import field_of
 from mamdr_jax.workdir import arrays, trees
 

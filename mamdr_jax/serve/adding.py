@@ -18,7 +18,7 @@ import numpy as np
 
 from mamdr_jax import tree
 from mamdr_jax.assembly import framework, optimizers
-from mamdr_jax.core import DomainBatches, Hparams, Method, Params, Tree
+from mamdr_jax.core import DomainBatches, Hparams, Method, Params
 from mamdr_jax.data import SPLITS, Dataset, pack, streams, table
 from mamdr_jax.data.dataset import batch_rows, num_rows_of, unmeasured
 from mamdr_jax.data.files import brief
@@ -29,7 +29,7 @@ from mamdr_jax.methods.new_domain import Fixed, alone, fixed, new_domain
 from mamdr_jax.objective import Objective
 from mamdr_jax.serve.raw import columns_of
 from mamdr_jax.serve.small import gathered, identified
-from mamdr_jax.serve.stored import Stored
+from mamdr_jax.stored import Stored, shared_state
 from mamdr_jax.train import Setup, fit
 from mamdr_jax.train.run import Run
 from mamdr_jax.view import view
@@ -88,9 +88,7 @@ def rows_of_file(stored: Stored, path: Path, seed: int = 0) -> Dataset:
   return table.load(**options | lacking | {"split_seed": seed})
 
 
-def add(
-  stored: Stored, state: Tree, rows: Dataset, helpers: Dataset | None = None, **given
-) -> Addition:
+def add(stored: Stored, rows: Dataset, helpers: Dataset | None = None, **given) -> Addition:
   """Trains what serves a domain that a model lacks, from what all its domains share.
 
   With rows of other domains it is Domain Regularization (Luo et al. 2023, Alg. 2, §III-A): the new
@@ -100,7 +98,6 @@ def add(
 
   Args:
     stored: the model.
-    state: what serves no domain in particular.
     rows: those of the new domain.
     helpers: rows of domains that the model has.
     given: fields of `Plan`.
@@ -111,7 +108,7 @@ def add(
   check(stored, rows, helpers)
   plan, small = plan_of(stored, **given), gathered(stored, rows, helpers)
   config, dataset = ml_collections.ConfigDict(stored.about["config"]), small.dataset
-  shared = shared_params(stored, state, small.numbers)
+  shared = shared_params(stored, small.numbers)
   goal = objective_of(config, dataset, shared)
   size = min(stored.about["batch_size"], batch_rows(rows, AUTO))
   splits = {name: pack(dataset, name, size) for name in SPLITS if measured(dataset, name)}
@@ -171,9 +168,9 @@ def measured(dataset: Dataset, split: str) -> bool:
   return not unmeasured(dataset, split)[0]
 
 
-def shared_params(stored: Stored, state: Tree, numbers: dict[str, np.ndarray]) -> Params:
+def shared_params(stored: Stored, numbers: dict[str, np.ndarray]) -> Params:
   """What all domains share, of tables those rows; the mean for those that the model lacks."""
-  nobody = jnp.int32(len(stored.domains))
+  nobody, state = jnp.int32(len(stored.domains)), shared_state(stored)
   tables = jax.eval_shape(lambda: stored.method.params(state, nobody))["tables"]
   last = {field: jax.tree.leaves(leaves)[0].shape[0] - 1 for field, leaves in tables.items()}
   rows = {field: jnp.asarray(np.minimum(numbers[field], n)) for field, n in last.items()}

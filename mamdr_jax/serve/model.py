@@ -12,7 +12,7 @@ from mamdr_jax.serve import added, adding
 from mamdr_jax.serve.predict import Both, Predictor
 from mamdr_jax.serve.raw import ERROR, Columns, Reader, Source, columns_of, fields
 from mamdr_jax.serve.recommend import Recommender
-from mamdr_jax.serve.stored import Stored, read, with_features
+from mamdr_jax.stored import Stored, read, shared_state, with_features
 
 ROWS = Path("the rows")  # what an error calls them that come from no file
 
@@ -50,7 +50,7 @@ class Model:
     self.stored, self.domains, self.added = stored, stored.domains, None
     self.predict = self.base = Predictor(stored)
     if additions := [added.read(folder) for folder in added.folders(stored.path)]:
-      self.added = added.joined(stored, self.shared, additions)
+      self.added = added.joined(stored, shared_state(stored), additions)
       self.domains += self.added.domains
       self.predict = Both(self.base, Predictor(self.added))
     self._by_column, self._by_field = columns_of(stored), fields(stored)
@@ -155,16 +155,11 @@ class Model:
     rows = read(rows)
     if rows.domains[0] in self.domains:
       raise ValueError(f"the model has a domain {rows.domains[0]!r} already")
-    addition = adding.add(self.stored, self.shared, rows, helpers and read(helpers), **plan)
+    addition = adding.add(self.stored, rows, helpers and read(helpers), **plan)
     if out.resolve() != here.resolve():
       added.copied(here, out)
     added.write(out, addition)
     return addition.told
-
-  @property
-  def shared(self):
-    """The state that serves no domain in particular."""
-    return self.base.state(np.array([len(self.stored.domains)]))
 
   @functools.cached_property
   def _recommender(self) -> Recommender:

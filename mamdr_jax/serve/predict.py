@@ -15,12 +15,10 @@ from mamdr_jax.data import Dataset, HostBatches
 from mamdr_jax.data.batches import cut, domains_of
 from mamdr_jax.descent import lookup
 from mamdr_jax.evaluate import Serving
-from mamdr_jax.serve.stored import Stored
-from mamdr_jax.train import at_rest, shifts
-from mamdr_jax.train.parts import power_of_two
+from mamdr_jax.stored import Stored, with_kept
+from mamdr_jax.train import shifts
 
 TOGETHER = 64  # minibatches that are scored by one call
-LEAST = 1024  # rows of tables that there is room for: each size is a program of its own
 
 
 class Rows(NamedTuple):
@@ -76,13 +74,12 @@ class Predictor:
 
   def state(self, domains: np.ndarray) -> Tree:
     """What serves some domains, on the device."""
-    light, kept = self.stored.light, self.stored.kept
-    if not kept:
-      return light
+    if not self.stored.kept:
+      return self.stored.light
     if not self._fits:
-      return at_rest.together(light, part(kept, domains[domains < self.num_domains]))
+      return with_kept(self.stored, domains[domains < self.num_domains])
     if self._whole is None:
-      self._whole = at_rest.together(light, part(kept, np.arange(self.num_domains)))
+      self._whole = with_kept(self.stored, np.arange(self.num_domains))
     return self._whole
 
 
@@ -101,16 +98,6 @@ class Both:
         some = jax.tree.map(lambda column, which=which: column[which], rows)
         logits[which] = of(some._replace(domain=some.domain - np.int32(shift)))
     return logits
-
-
-def part(kept: at_rest.Kept, domains: np.ndarray) -> at_rest.Kept:
-  """What is kept of some domains, and room for one that has nothing, which any other one finds."""
-  rooms = {}
-  for where, level in kept.items():
-    room = shifts.room(level["own"], [domains])
-    rows = {field: max(num, LEAST) for field, num in room.rows.items()}
-    rooms[where] = shifts.Room(power_of_two(domains.size + 1), rows)
-  return shifts.taken(kept, domains, rooms)
 
 
 def program(stored: Stored):

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from mamdr_jax.data.files import brief, check_columns
 from mamdr_jax.data.lookup import distinct, index, rows_of
 from mamdr_jax.serve.predict import Rows
-from mamdr_jax.serve.stored import Stored
+from mamdr_jax.stored import Stored
 
 ERROR, SHARED = "error", "shared"  # what becomes of a domain that is not known
 

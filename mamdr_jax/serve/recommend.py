@@ -12,7 +12,7 @@ from mamdr_jax.core import Array, Batch, DomainBatches, Tree, full_precision
 from mamdr_jax.descent import lookup
 from mamdr_jax.evaluate import Serving
 from mamdr_jax.serve.predict import Predictor, Rows
-from mamdr_jax.serve.stored import Stored
+from mamdr_jax.stored import Stored
 from mamdr_jax.train.parts import power_of_two
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from mamdr_jax.data import SPLITS, Dataset
 from mamdr_jax.data.dataset import scaled
 from mamdr_jax.data.lookup import index, rows_of
-from mamdr_jax.serve.stored import Stored
+from mamdr_jax.stored import Stored
 
 TRAIN = SPLITS.index("train")
 MOST_HELPERS = 64  # domains that help, drawn from those that are given

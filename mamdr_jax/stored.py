@@ -13,8 +13,11 @@ from mamdr_jax.assembly import framework, optimizers, shapes
 from mamdr_jax.core import HERE, Batch, DomainBatches, Method, Own, Tree
 from mamdr_jax.data.features import align, read_features
 from mamdr_jax.objective import Objective
-from mamdr_jax.train import at_rest
+from mamdr_jax.train import at_rest, shifts
+from mamdr_jax.train.parts import power_of_two
 from mamdr_jax.workdir import arrays, ids, model, trees
+
+LEAST = 1024  # rows of tables that there is room for: each size is a program of its own
 
 
 class Stored(NamedTuple):
@@ -105,6 +108,26 @@ def with_features(stored: Stored, field: str, path: Path) -> Stored:
   more = align(path, fresh, ident, feature) if fresh.size else feature[:0]
   given = stored.given | {field: jnp.concatenate([stored.given[field], more])}
   return stored._replace(given=given, more=stored.more | {field: fresh})
+
+
+def part(kept: at_rest.Kept, domains: np.ndarray) -> at_rest.Kept:
+  """What is kept of some domains, and room for one that has nothing, which any other one finds."""
+  rooms = {}
+  for where, level in kept.items():
+    room = shifts.room(level["own"], [domains])
+    rows = {field: max(num, LEAST) for field, num in room.rows.items()}
+    rooms[where] = shifts.Room(power_of_two(domains.size + 1), rows)
+  return shifts.taken(kept, domains, rooms)
+
+
+def shared_state(stored: Stored) -> Tree:
+  """What serves no domain in particular, on the device: a domain D has nothing of its own."""
+  return with_kept(stored, np.zeros(0, np.int64))
+
+
+def with_kept(stored: Stored, domains: np.ndarray) -> Tree:
+  """What serves some domains, rising, on the device."""
+  return at_rest.together(stored.light, part(stored.kept, domains))
 
 
 def check(path: Path) -> None:
