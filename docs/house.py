@@ -17,7 +17,7 @@ def floors() -> dict[int, list[str]]:
   """floor -> its rooms, as the table has them."""
   found = {}
   table = (HERE / "house.md").read_text(encoding="utf-8")
-  for floor, room in re.findall(r"^\| (\d) \| `(.*?)`", table, re.MULTILINE):
+  for floor, room in re.findall(r"^\| (\d+) \| `(.*?)`", table, re.MULTILINE):
     found.setdefault(int(floor), []).append(room)
   return found
 

@@ -28,7 +28,7 @@ SEEDS = (0, 1)  # of which rows, and of the runs
 ALPHA, GAMMA = (1e-2, 3e-3, 1e-3), (0.1, 0.5, 1.0)  # validation chooses, for each method
 TRAINING = {"batch_size": 256, "epochs": 40, "patience": 5, "beta": 0.5, "gamma": 0.1}
 MODEL = {"embedding_size": 16, "hidden": (64, 32), "dropout": 0.2}
-METHOD = {"visit_steps": 5, "k": 3}
+BASE, METHOD = "mamdr", {"visit_steps": 5, "k": 3}  # of the model that the domain is added to
 WAYS = ("θ_S alone", "fine-tuned", "DR", "MAMDR on all", "alone")
 
 
@@ -99,8 +99,7 @@ def config_of(method: str, seed: int, **sweep) -> ml_collections.ConfigDict:
   config.model.update(MODEL)
   config.update(TRAINING | {"seed": seed})
   config.sweep.update(sweep)
-  if method == "mamdr":
-    config.method.update(METHOD)
+  config.method.update({name: value for name, value in METHOD.items() if name in config.method})
   return config
 
 
@@ -116,7 +115,7 @@ def measured(dataset: Dataset, domain: int, out: Path) -> dict[tuple[int, str], 
   for seed in SEEDS:
     folder = out / f"seed{seed}"
     others = restricted(dataset, dataset.domain != domain)
-    experiment.run(config_of("mamdr", seed, alpha=ALPHA[:2]), folder / "others", dataset=others)
+    experiment.run(config_of(BASE, seed, alpha=ALPHA[:2]), folder / "others", dataset=others)
     model = serve.load(folder / "others" / files.MODEL)
     for size in SIZES:
       keep = some_rows(dataset, domain, size, seed)
@@ -132,9 +131,7 @@ def measured(dataset: Dataset, domain: int, out: Path) -> dict[tuple[int, str], 
         "θ_S alone": helped.told["auc"]["test"]["shared"],
         "fine-tuned": of(tuned.told),
         "DR": of(helped.told),
-        "MAMDR on all": chosen(
-          config_of("mamdr", seed, alpha=ALPHA[:2]), here / "all", whole, name
-        ),
+        "MAMDR on all": chosen(config_of(BASE, seed, alpha=ALPHA[:2]), here / "all", whole, name),
         "alone": chosen(config_of("alternate", seed, alpha=ALPHA), here / "alone", rows, name),
         "seconds": seconds,
       }
@@ -161,7 +158,7 @@ def shown(name: str, dataset: Dataset, domain: int, found: dict, out: Path) -> N
   rows = [[way, *(cell(found[size, way]) for size in SIZES)] for way in WAYS]
   rows.append(["seconds to add it with DR", *(f"{found[s, 'seconds'].mean():.1f}" for s in SIZES)])
   made = table([f"{name}: {dataset.domains[domain]}", *sizes], rows)
-  print(f"\n{made}")
+  print(f"{made}\n")
   (out / f"{name}.md").write_text(made + "\n", encoding="utf-8")
   with drawing(out / f"{name}.png", (6, 4)) as (figure, axes):
     at = np.arange(len(SIZES))

@@ -15,7 +15,7 @@ PACKAGE = "mamdr_jax"
 FLOORS = {
   room.removesuffix(".py").rstrip("/"): int(floor)
   for floor, room in re.findall(
-    r"^\| (\d) \| `(.*?)`", (ROOT / "docs" / "house.md").read_text(encoding="utf-8"), re.MULTILINE
+    r"^\| (\d+) \| `(.*?)`", (ROOT / "docs" / "house.md").read_text(encoding="utf-8"), re.MULTILINE
   )
 }
 FENCED = {

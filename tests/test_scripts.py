@@ -18,6 +18,7 @@ from made_results import ROOT, rows_of
 from tiny_experiment import tiny
 
 from mamdr_jax import experiment, files
+from mamdr_jax.assembly import read_data
 from mamdr_jax.data.amazon import AMAZON
 from mamdr_jax.machine import device
 from mamdr_jax.methods import METHODS
@@ -107,6 +108,36 @@ def test_room_for_deltas_takes_a_workdir_of_dn_alone(tables, tmp_path):
   experiment.run(tiny("alternate"), tmp_path / "run")
   with pytest.raises(ValueError, match="holds another method than DN"):
     tables("results.room_for_deltas", str(tmp_path / "run"))
+
+
+@pytest.fixture
+def few(monkeypatch):
+  """Three small domains in place of the data sets, models of a few numbers, short runs."""
+  module = importlib.import_module("results.new_domain")
+  config = tiny("alternate", **{"data.features": "ids"})
+  monkeypatch.setattr(module, "MODEL", {"embedding_size": 4, "hidden": (4,)})
+  monkeypatch.setattr(module, "TRAINING", {"batch_size": 16, "epochs": 2, "alpha": 0.05})
+  monkeypatch.setitem(module.SETS, "synthetic", lambda path: read_data(config))
+  return {"BASE": "alternate", "SEEDS": (0,), "ALPHA": (0.05,)}
+
+
+def test_new_domain_tells_what_serves_a_domain_that_was_left_out(tables, few, tmp_path):
+  sizes = few | {"SIZES": (20,), "GAMMA": (0.5,), "LEFT_OUT": {"synthetic": "D2"}}
+  (rows,) = tables("results.new_domain", str(tmp_path), **sizes)
+  ways = importlib.import_module("results.new_domain").WAYS
+  assert [row[0] for row in rows[1:]] == [*ways, "seconds to add it with DR"]
+  assert rows[0] == ["synthetic: D2", "20"]
+  found = [float(row[1].split()[0]) for row in rows[1:-1]]
+  assert 0.2 < min(found) and max(found) < 1 and len({*found}) > 2
+  assert (tmp_path / "synthetic.png").stat().st_size > 1000
+
+
+def test_more_data_tells_what_each_way_is_worth_on_first_rows_and_later_ones(tables, few, tmp_path):
+  (rows,) = tables("results.more_data", str(tmp_path), **few)
+  assert [row[0] for row in rows[1:]] == list(importlib.import_module("results.more_data").WAYS)
+  first, later = ([float(row[i].split()[0]) for row in rows[1:]] for i in (1, 2))
+  assert min(first + later) > 0.2 and max(first + later) < 1 and len({*first}) > 1
+  assert (numbers(rows, "seconds") >= 0).all()
 
 
 def test_auc_agrees_with_scikit_learn(tables):
