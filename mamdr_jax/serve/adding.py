@@ -39,7 +39,7 @@ class Plan(NamedTuple):
   """How a domain is trained."""
 
   k: int  # helpers an epoch
-  visit_steps: int | None  # minibatches of a visit; None: all of the new domain's
+  visit_steps: int | None  # minibatches of a visit; None: as many as the new domain has
   alpha: tuple[float, ...]  # all pairs of the two are tried, and validation AUC chooses
   gamma: tuple[float, ...]
   epochs: int
@@ -63,7 +63,7 @@ def plan_of(stored: Stored, **given) -> Plan:
   config, point = stored.about["config"], stored.about["point"]
   usual = {
     "k": config["method"].get("k", 3),
-    "visit_steps": config["method"].get("visit_steps"),
+    "visit_steps": None,
     "alpha": (point["alpha"],),
     "gamma": (point["gamma"],),
     "epochs": config["epochs"],
