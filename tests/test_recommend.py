@@ -57,7 +57,7 @@ def test_of_equal_scores_the_lower_id_comes_first(model, monkeypatch):
 @pytest.mark.parametrize(
   ("options", "said"),
   [
-    ({"top": 0}, "top=0; choose 1 or more"),
+    ({"top": 0}, "top=0; choose a whole number from 1 up"),
     ({"items": [2, 999]}, "row 1: the model has no item '999'"),
     ({"seen": {"user": [3]}}, "the rows has no column 'item', only user"),
   ],
