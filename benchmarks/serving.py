@@ -82,19 +82,19 @@ def random_rows(model: serve.Model, num: int, seed: int = 0) -> dict[str, np.nda
 
 def requests(model: serve.Model, port: int, num: int) -> list[str]:
   """A row of the first table; the first requests, which compile, do not count."""
-  connection = http.client.HTTPConnection("127.0.0.1", port)
   took = []
-  for i in range(REQUESTS + 10):
-    columns = random_rows(model, num, i)
-    columns["domain"] = columns["domain"][:1].repeat(num)  # those of one page
-    body = json.dumps({name: column.tolist() for name, column in columns.items()})
-    begun = time.perf_counter()
-    connection.request("POST", "/score", body)
-    answer = connection.getresponse()
-    told = json.loads(answer.read())
-    took.append(time.perf_counter() - begun)
-    if answer.status != 200 or len(told["probability"]) != num:
-      raise ValueError(f"asked for {num} rows, got {answer.status}: {told}")
+  with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+    for i in range(REQUESTS + 10):
+      columns = random_rows(model, num, i)
+      columns["domain"] = columns["domain"][:1].repeat(num)  # those of one page
+      body = json.dumps({name: column.tolist() for name, column in columns.items()})
+      begun = time.perf_counter()
+      connection.request("POST", "/score", body)
+      answer = connection.getresponse()
+      told = json.loads(answer.read())
+      took.append(time.perf_counter() - begun)
+      if answer.status != 200 or len(told["probability"]) != num:
+        raise ValueError(f"asked for {num} rows, got {answer.status}: {told}")
   took = np.array(took[10:])
   middle, late = (f"{1e3 * np.quantile(took, q):.1f}" for q in (0.5, 0.99))
   return [f"{num:,}", middle, late, f"{1 / took.mean():,.0f}"]

@@ -4,7 +4,8 @@ python -m mamdr_jax.serve score MODEL ROWS --out=SCORES [--rank] [--unknown_doma
                                                 [--user_features=FILE] [--item_features=FILE]
 python -m mamdr_jax.serve recommend MODEL USERS --out=BEST [--top=10] [--items=FILE|domain]
                                                 [--seen=FILE|training]
-python -m mamdr_jax.serve export MODEL --domain=NAME --out=FOLDER    a function that needs JAX alone
+python -m mamdr_jax.serve export MODEL --domain=NAME --out=FOLDER [--noexact]
+                                                                     a function that needs JAX alone
 python -m mamdr_jax.serve store WORKDIR --out=MODEL [--run=N] [--trust]    that of any run
 python -m mamdr_jax.serve check MODEL                            reads all of it, for its checksums
 
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from mamdr_jax import backend, experiment
+from mamdr_jax import backend
 from mamdr_jax.serve import stored
 from mamdr_jax.serve.lists import recommend_file
 from mamdr_jax.serve.model import DOMAIN, TRAINING, Model, load
@@ -62,12 +63,14 @@ def run(command: str, paths: list[Path]) -> None:
   """Does it, and says what was done."""
   begun = time.monotonic()
   if command == "store":
+    from mamdr_jax import experiment  # here, because its figures and tests take a second to import
+
     experiment.store(paths[0], Path(FLAGS.out), FLAGS.run, trust=FLAGS.trust)
   elif command == "check":
     stored.check(paths[0])
     print(f"{paths[0]} is whole")
   elif command == "export":
-    load(paths[0]).export(FLAGS.domain, Path(FLAGS.out))
+    load(paths[0]).export(FLAGS.domain, Path(FLAGS.out), exact=FLAGS.exact)
     print(f"{FLAGS.out}: scores of {FLAGS.domain} by JAX alone; {FLAGS.out}/README.md says how")
   else:
     model = load(paths[0], user_features=FLAGS.user_features, item_features=FLAGS.item_features)
@@ -106,6 +109,7 @@ def define() -> None:
   flags.DEFINE_string("items", None, "A file of the items to choose from, or domain: its own.")
   flags.DEFINE_string("seen", None, "A file of users and items not to come again, or training.")
   flags.DEFINE_string("domain", None, "Of which domain the scores are exported.")
+  flags.DEFINE_bool("exact", True, "Export scores to the last bit; if not, few rows cost little.")
   flags.DEFINE_bool("trust", False, "Let the config of a workdir say which files are read.")
   flags.DEFINE_integer("run", None, "The number of the run; by default the best on validation.")
 

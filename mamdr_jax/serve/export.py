@@ -1,35 +1,25 @@
-"""The scores of a domain as a function that JAX alone can call, in a folder of its own.
-
-The function is StableHLO with any number of rows and tables of any length. It takes the rows in
-minibatches as a stored model does, so that on the same machine it gives the same scores.
-"""
+"""The scores of a domain in a folder of its own, which needs JAX and none of this package."""
 
 import importlib.util
 import json
 import shutil
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import export
 
 from mamdr_jax import files, machine
-from mamdr_jax.core import Array, Batch, DomainBatches, Params, Tree, full_precision
-from mamdr_jax.descent import lookup
-from mamdr_jax.evaluate import Serving
 from mamdr_jax.serve import exported
+from mamdr_jax.serve.function import exported_of, merged
 from mamdr_jax.serve.predict import Predictor
 from mamdr_jax.serve.raw import no_domain
 from mamdr_jax.serve.stored import Stored
-from mamdr_jax.view import field_of, read, view
-from mamdr_jax.workdir import model, trees
+from mamdr_jax.workdir import model
 
 FUNCTION, PARAMETERS, IDS, ABOUT = "function.bin", "parameters.npz", "ids.npz", "manifest.json"
 SCORE, README = "score.py", "README.md"
-PLATFORMS = ("cpu", "cuda", "tpu")
 
 TEXT = """\
 # Scores of the domain {domain}
@@ -45,9 +35,7 @@ TEXT = """\
     pip install jax=={jax} numpy flatbuffers
     python -c 'from score import Exported; print(Exported().score({example}))'
 
-Logits are those of the stored model, bit by bit where machine, number of cores and version of
-jaxlib are the same. The function is compiled for each number of rows that it meets, and takes them
-{size:,} at a time.
+{exactness} The function is compiled for each number of rows that it meets.
 
 **It does not last.** JAX reads functions that were exported by a version at most 6 months older
 than itself, or 3 weeks newer; dates of jaxlib releases count. This one is of jax {jax}. Keep the
@@ -55,13 +43,22 @@ stored model, which has no such window, and export again.
 """
 
 
-def write(predict: Predictor, domain: str, out: Path) -> None:
+EXACT = """\
+Logits are those of the stored model, bit by bit where machine, number of cores and version of
+jaxlib are the same: rows are taken {size:,} at a time, and one costs as much as so many."""
+ROUNDED = """\
+Rows are taken all at once: logits differ from those of the stored model by rounding, about 1e-6,
+which depends on how many rows there are."""
+
+
+def write(predict: Predictor, domain: str, out: Path, exact: bool = True) -> None:
   """Writes the folder, in whole or not at all, in place of another one.
 
   Args:
     predict: of a stored model.
     domain: a name.
     out: the folder; `TEXT` says what is in it.
+    exact: whether scores are to be those of the model, bit by bit; if not, few rows cost little.
 
   Raises:
     ValueError: there is no such domain, something else is at `out`, or flatbuffers is lacking.
@@ -75,8 +72,9 @@ def write(predict: Predictor, domain: str, out: Path) -> None:
   if importlib.util.find_spec("flatbuffers") is None:
     raise ValueError("JAX writes functions with the package flatbuffers: pip install flatbuffers")
   arrays, structure = merged(predict, stored.domains.index(domain))
-  function = exporting(stored, arrays, structure)
-  ids, about = ids_of(stored), described(stored, domain, function)
+  size = stored.about["batch_size"] if exact else None
+  function = exported_of(stored, arrays, structure, size)
+  ids, about = ids_of(stored), described(stored, domain, size, function)
 
   def fill(folder):
     folder.mkdir()
@@ -94,77 +92,6 @@ def write(predict: Predictor, domain: str, out: Path) -> None:
   files.write_aside(out, fill)
 
 
-def merged(predict: Predictor, domain: int) -> tuple[dict[str, Array], Tree]:
-  """What serves a domain, and given features: name -> array, and the tree that they are leaves of.
-
-  Of the tables of domains there is this domain's row alone.
-  """
-  stored, which = predict.stored, np.array([domain], np.int32)
-  of = lambda state, moments, domain: Serving(
-    stored.objective, stored.method, state, moments
-  ).alone(domain)
-  params = jax.jit(of)(predict.state(which), stored.moments, which[0])
-  tree = {"params": params, "given": stored.given}
-  leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
-  return {trees.name_of(where): leaf for where, leaf in leaves}, structure
-
-
-def exporting(stored: Stored, arrays: dict[str, Array], structure: Tree) -> export.Exported:
-  """The function, for all platforms and any sizes."""
-  fields = sorted(stored.vocab)
-  symbols = export.symbolic_shape(", ".join(["n", *(f"rows{i}" for i in range(len(fields)))]))
-  num, of_field = symbols[0], dict(zip(fields, symbols[1:], strict=True))
-  int32, float32 = jnp.int32, jnp.float32
-
-  def shape(where, leaf):
-    in_given = where[0].key == "given"
-    field = where[1].key if in_given else field_of(where)
-    size = (of_field[field], *leaf.shape[1:]) if field in of_field else leaf.shape
-    return jax.ShapeDtypeStruct(size, leaf.dtype)
-
-  tree = jax.tree.unflatten(structure, list(arrays.values()))
-  shapes = jax.tree.leaves(jax.tree_util.tree_map_with_path(shape, tree))
-  ids = {field: jax.ShapeDtypeStruct((num,), int32) for field in fields}
-  dense = {
-    name: jax.ShapeDtypeStruct((num, width), float32)
-    for name, width in stored.about["dense"].items()
-  }
-  function = scoring(stored, list(arrays), structure)
-  named = dict(zip(arrays, shapes, strict=True))
-  return export.export(jax.jit(function), platforms=PLATFORMS)(named, ids, dense)
-
-
-def scoring(stored: Stored, names: list[str], structure: Tree) -> Callable[..., dict[str, Array]]:
-  """(arrays by name, ids, dense) -> logit and probability, in minibatches of the run's size."""
-  goal, size = stored.objective, stored.about["batch_size"]
-
-  @full_precision
-  def score(arrays: dict[str, Array], ids: dict[str, Array], dense: dict[str, Array]):
-    tree = jax.tree.unflatten(structure, [arrays[name] for name in names])
-    num = next(iter(ids.values())).shape[0]
-    count = (num + size - 1) // size
-
-    def one(t, found):
-      at = jnp.minimum(t * size + jnp.arange(size), num - 1)
-      columns = jax.tree.map(lambda x: x[at][None], (ids, dense))
-      label = jnp.zeros((1, size))
-      batch = Batch(*columns, label, jnp.ones_like(label), jnp.zeros(1, jnp.int32))
-      batch = lookup(DomainBatches(batch, (), (), tree["given"], {}), 0)
-      return found.at[t].set(predict(goal, tree["params"], batch))
-
-    found = jax.lax.fori_loop(0, count, one, jnp.zeros((count, size)))
-    logit = found.reshape(-1)[jnp.arange(num)]
-    return {"logit": logit, "probability": jax.nn.sigmoid(logit)}
-
-  return score
-
-
-def predict(goal, params: Params, batch: Batch) -> Array:
-  """As `Serving.predict`, of parameters that are one domain's."""
-  rows, batch = read(params.get("tables", {}), batch)
-  return goal.predict(view(params, rows), batch)
-
-
 def ids_of(stored: Stored) -> dict[str, np.ndarray]:
   """What `IDS` holds: of each field raw ids, [N], and their rows; the units of numbers of rows."""
   found = {}
@@ -177,7 +104,7 @@ def ids_of(stored: Stored) -> dict[str, np.ndarray]:
   return found if units is None else found | {"units": units}
 
 
-def described(stored: Stored, domain: str, function: export.Exported) -> dict:
+def described(stored: Stored, domain: str, size: int | None, function: export.Exported) -> dict:
   """What `ABOUT` says but for checksums."""
   about = stored.about
   names = about["config"]["data"].get("dense") or ()
@@ -185,7 +112,7 @@ def described(stored: Stored, domain: str, function: export.Exported) -> dict:
     "domain": domain,
     "fields": {field: len(raw) for field, raw in stored.vocab.items()},  # and the row of the mean
     "dense": list(names) if about["dense"] else [],
-    "minibatch": about["batch_size"],
+    "minibatch": size,  # None: all rows at once
     "platforms": list(function.platforms),
     "calling_convention_version": function.calling_convention_version,
     "environment": machine.environment(),
@@ -196,8 +123,9 @@ def described(stored: Stored, domain: str, function: export.Exported) -> dict:
 
 def readme(about: dict) -> str:
   columns = {field: ["?"] for field in about["fields"]} | {name: [0.0] for name in about["dense"]}
+  exactness = EXACT.format(size=about["minibatch"]) if about["minibatch"] else ROUNDED
   return TEXT.format(
     domain=about["domain"], platforms=", ".join(about["platforms"]), example=json.dumps(columns),
-    jax=about["environment"]["versions"]["jax"], size=about["minibatch"], function=FUNCTION,
+    jax=about["environment"]["versions"]["jax"], exactness=exactness, function=FUNCTION,
     parameters=PARAMETERS, ids=IDS, about=ABOUT, score=SCORE,
   )  # fmt: skip

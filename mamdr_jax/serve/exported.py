@@ -34,7 +34,7 @@ class Exported:
     for name, crc in self.about["checksums"].items():
       if zlib.crc32((folder / name).read_bytes()) != crc:
         raise ValueError(f"{folder / name} was altered: its checksum is another")
-    self.parameters = _arrays(folder / "parameters.npz")
+    self.parameters = jax.device_put(_arrays(folder / "parameters.npz"))
     ids = _arrays(folder / "ids.npz")
     known = lambda field: zip(ids[f"id/{field}"], ids[f"row/{field}"].tolist(), strict=True)
     self._rows = {

@@ -2,12 +2,13 @@
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from mamdr_jax.serve.columns import given
 from mamdr_jax.serve.export import write
 from mamdr_jax.serve.had import Had
 from mamdr_jax.serve.predict import Predictor, Rows
@@ -15,7 +16,6 @@ from mamdr_jax.serve.raw import ERROR, Columns, Reader, Source, columns_of, fiel
 from mamdr_jax.serve.recommend import Recommender
 from mamdr_jax.serve.stored import Stored, read, with_features
 
-ROWS = Path("the rows")  # what an error calls them that come from no file
 # What is said in place of a list: items that the domain's training rows had, or the user's there.
 DOMAIN, TRAINING = "domain", "training"
 
@@ -111,9 +111,9 @@ class Model:
     had = seen if seen is None or isinstance(seen, str) else given(seen)
     return self.best(self.reader(unknown_domain, named), asked, top, listed, had)
 
-  def export(self, domain: str, out: str | os.PathLike) -> None:
+  def export(self, domain: str, out: str | os.PathLike, *, exact: bool = True) -> None:
     """Writes a folder that scores the rows of a domain with JAX alone; see `export.write`."""
-    write(self.predict, domain, Path(out))
+    write(self.predict, domain, Path(out), exact)
 
   def best(
     self,
@@ -189,32 +189,3 @@ def probability(logits: np.ndarray) -> np.ndarray:
   """1 / (1 + e⁻ˣ) in float64, in which logits that differ stay apart."""
   with np.errstate(over="ignore"):
     return 1 / (1 + np.exp(-logits.astype(np.float64)))
-
-
-def given(rows) -> Source:
-  """Rows that come from no file."""
-  return Source(ROWS, table_of(rows), lambda row: f"row {row}")
-
-
-def table_of(rows) -> pa.Table:
-  """Columns as Arrow has them; a single value is repeated."""
-  if isinstance(rows, pa.Table):
-    return rows
-  if isinstance(rows, Mapping):
-    sizes = {len(x) for x in rows.values() if not _single(x)}
-    if len(sizes) > 1:
-      raise ValueError(f"columns have {' and '.join(map(str, sorted(sizes)))} rows")
-    size = sizes.pop() if sizes else 1
-    return pa.table({name: _column(name, values, size) for name, values in rows.items()})
-  return pa.Table.from_pandas(rows, preserve_index=False)
-
-
-def _column(name: str, values, size: int) -> pa.Array:
-  try:
-    return pa.array([values] * size if _single(values) else values)
-  except pa.ArrowException as error:
-    raise ValueError(f"column {name!r}: {error}") from None
-
-
-def _single(value) -> bool:
-  return isinstance(value, str) or not hasattr(value, "__len__")
