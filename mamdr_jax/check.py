@@ -19,7 +19,7 @@ SEEDS = 2**32  # as many keys there are
 # key -> (least, most); of a rate 0 is allowed, which moves nothing.
 RANGES = {
   "batch_size": (1, MOST), "epochs": (1, MOST), "patience": (1, MOST), "lanes": (0, MOST),
-  "stream": (0, MOST),
+  "stream": (0, MOST), "model_lists": (0, MOST_ROWS),
   "probe_every": (0, MOST), "checkpoint_seconds": (0, math.inf), "l2": (0, math.inf),
   **dict.fromkeys(keys.RATES, (0, 3e38)),
 }  # fmt: skip

@@ -14,7 +14,7 @@ from mamdr_jax.core import Array, Batch, DomainBatches, Method, Params, Tree, fu
 from mamdr_jax.descent import lookup
 from mamdr_jax.metrics import Tally, figures, tally
 from mamdr_jax.objective import Objective
-from mamdr_jax.view import read
+from mamdr_jax.view import every_id, read
 
 
 class Serving(NamedTuple):
@@ -29,6 +29,15 @@ class Serving(NamedTuple):
   def __call__(self, domain: Array) -> Params:
     params = self.method.params(self.state, domain)
     return self._with_moments(params, domain, domain)
+
+  @full_precision
+  def alone(self, domain: Array) -> Params:
+    """The same, of the tables of domains this domain's row alone, which is their row 0."""
+    tables = jax.eval_shape(lambda: self.method.params(self.state, 0)).get("tables", {})
+    rows = every_id({"tables": tables})
+    if "domain" in rows:
+      rows["domain"] = jnp.reshape(domain, 1)
+    return self._with_moments(self.method.params(self.state, domain, rows), domain, 0)
 
   def view(self, domain: Array, batch: Batch) -> tuple[Params, Batch]:
     """The table rows that a minibatch of a domain reads, and the minibatch numbered by them."""

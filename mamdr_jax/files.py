@@ -60,11 +60,16 @@ def named(error: OSError, path: Path) -> OSError:
   return type(error)(error.errno, error.strerror or str(error), str(path))
 
 
-def clear_parts(folder: Path) -> None:
-  """Removes the files and folders aside that processes which have ended left in a folder."""
+def clear_parts(folder: Path, name: str | None = None) -> None:
+  """Removes the files and folders aside that processes which have ended left in a folder.
+
+  Args:
+    folder: where.
+    name: those that were to become that; by default all.
+  """
   for part in folder.glob(f"*{PART}"):
-    process = part.name.removesuffix(PART).rpartition(".")[2]
-    if process.isdigit() and not _alive(int(process)):
+    meant, _, process = part.name.removesuffix(PART).rpartition(".")
+    if name in (None, meant) and process.isdigit() and not _alive(int(process)):
       remove(part)
 
 

@@ -61,6 +61,12 @@ TRAINING = {
   "probe_every": Key(
     0, "epochs between measurements of how gradients of domains conflict; 0: none", "running"
   ),
+  "model_lists": Key(
+    2**24,
+    "items at most in a list that `model/` has for recommendations: those of each domain, and "
+    "those that its users had; a longer list is left out",
+    "running",
+  ),
 }
 
 

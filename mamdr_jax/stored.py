@@ -15,7 +15,7 @@ from mamdr_jax.data.features import align, read_features
 from mamdr_jax.objective import Objective
 from mamdr_jax.train import at_rest, shifts
 from mamdr_jax.train.parts import power_of_two
-from mamdr_jax.workdir import arrays, ids, model, trees
+from mamdr_jax.workdir import arrays, ids, lists, model, trees
 
 LEAST = 1024  # rows of tables that there is room for: each size is a program of its own
 
@@ -31,18 +31,19 @@ class Stored(NamedTuple):
   vocab: dict[str, np.ndarray]  # field -> [N], the raw ids
   units: dict[str, np.ndarray]  # of numbers of rows: see `Dataset.moments`
   light: Tree  # what all domains share, on the device: the state without
-  kept: at_rest.Kept  # what is kept for every domain, mapped
+  kept: at_rest.Kept  # what is kept for every domain, mapped: `arrays.Checked`
   given: dict[str, jax.Array]  # field -> [N + 1, f], or more: see `with_features`
   moments: dict[str, jax.Array] | None  # [D + 1, ...]
   # field -> the raw ids that training never saw whose features are given, those after N
   more: dict[str, np.ndarray]
+  lists: dict[str, arrays.Checked]  # what training rows had, as `workdir/lists.py` has it
 
 
 def read(path: Path) -> Stored:
   """The model in a folder.
 
-  What is read whole here is compared with its checksum; what is kept for every domain is not,
-  `check` does that.
+  What is read whole here is compared with its checksum; what is kept for every domain, as it is
+  first read. `check` reads all of it.
 
   Raises:
     ValueError: it is no model, of another format, or a file is missing, cut short or altered.
@@ -58,7 +59,7 @@ def read(path: Path) -> Stored:
   def take(name, shape, whole=True):
     if name not in told["arrays"]:
       raise ValueError(f"{path} has no {name!r}: it was written for another config")
-    array = arrays.read(path, told["arrays"][name])
+    array = (arrays.read if whole else arrays.Checked)(path, told["arrays"][name])
     if shape is not None and array.shape != shape:
       raise ValueError(f"{path}: {name!r} is {array.shape}, and its config needs {shape}")
     if whole:
@@ -79,10 +80,12 @@ def read(path: Path) -> Stored:
   if goal.moments is not None:
     found = (name.rpartition("/")[2] for name in told["arrays"] if name.startswith("moments/"))
     moments = {name: take(f"moments/{name}", None) for name in found}
+  known_lists = (name for name in told["arrays"] if name.startswith(f"{lists.LISTS}/"))
+  found = {name: take(name, None, whole=False) for name in known_lists}
   state, given, moments = jax.tree.map(jnp.asarray, (state, given, moments))
   return Stored(
     path, told, goal, method, known["domains"], known["vocab"], known["moments"],
-    state, kept, given, moments, {},
+    state, kept, given, moments, {}, found,
   )  # fmt: skip
 
 

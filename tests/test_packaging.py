@@ -28,7 +28,10 @@ def pins(name: str) -> dict[str, Requirement]:
 
 @pytest.mark.parametrize(
   ("name", "needs"),
-  [("requirements.txt", PROJECT_NEEDS), ("requirements-dev.txt", EXTRAS["dev"])],
+  [
+    ("requirements.txt", PROJECT_NEEDS),
+    ("requirements-dev.txt", [*EXTRAS["dev"], *EXTRAS["examples"], *EXTRAS["export"]]),
+  ],
 )
 def test_each_need_of_the_project_is_pinned_to_a_version_that_will_do(name, needs):
   pinned = pins(name)

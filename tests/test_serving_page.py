@@ -16,12 +16,15 @@ TINY = (
 )
 
 
+PARTS = "store", "score", "recommend", "own", "export"
+
+
 def test_the_page_of_serving(tmp_path, monkeypatch, capsys):
   monkeypatch.chdir(tmp_path)
   launch(example("serving run"), *TINY)
   (tmp_path / "rows.csv").write_text(example("serving rows"))
   (tmp_path / "users.csv").write_text(example("serving users"))
-  commands = "".join(example(f"serving {name}") for name in ("store", "score", "recommend"))
+  commands = "".join(example(f"serving {name}") for name in PARTS)
   for command in commands.splitlines():
     python, *words = shlex.split(command)
     assert (python, words[:2]) == ("python", ["-m", "mamdr_jax.serve"])
@@ -41,3 +44,8 @@ def test_the_page_of_serving(tmp_path, monkeypatch, capsys):
   scores = names["model"].score(user=[17, 17, 3], item=[4, 9, 9], domain=["D1", "D1", "D2"])
   np.testing.assert_array_equal(scores, [row["probability"] for row in found[:3]])
   assert "('D1', 'D2', 'D3')" in capsys.readouterr().out
+  monkeypatch.setattr(sys, "path", list(sys.path))
+  exec(example("serving outside"), names)
+  del sys.modules["score"]
+  outside = names["Exported"]().score({"user": ["17", "17"], "item": ["4", "9"]})
+  np.testing.assert_array_equal(outside, scores[:2])

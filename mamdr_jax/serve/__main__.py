@@ -2,14 +2,17 @@
 
 python -m mamdr_jax.serve score MODEL ROWS --out=SCORES [--rank] [--unknown_domain=shared]
                                                 [--user_features=FILE] [--item_features=FILE]
-python -m mamdr_jax.serve recommend MODEL USERS --out=BEST [--top=10] [--items=FILE] [--seen=FILE]
+python -m mamdr_jax.serve recommend MODEL USERS --out=BEST [--top=10] [--items=FILE|domain]
+                                                [--seen=FILE|training]
+python -m mamdr_jax.serve export MODEL --domain=NAME --out=FOLDER [--noexact]
+                                                                     a function that needs JAX alone
 python -m mamdr_jax.serve add MODEL ROWS --out=MODEL [--helpers=FILE] [--k=N] [--alpha=A,...]
                          [--gamma=G,...] [--epochs=N] [--patience=N]                 one domain more
 python -m mamdr_jax.serve store WORKDIR --out=MODEL [--run=N] [--trust]    that of any run
 python -m mamdr_jax.serve check MODEL                            reads all of it, for its checksums
 
 MODEL is the folder `model` of a workdir, or a copy of it. ROWS and SCORES are .csv, .csv.gz or
-.parquet files.
+.parquet files. Names of options may have - for _.
 """
 
 import sys
@@ -18,9 +21,9 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from mamdr_jax import backend, experiment, stored
+from mamdr_jax import backend, stored
 from mamdr_jax.serve.lists import recommend_file
-from mamdr_jax.serve.model import Model, load
+from mamdr_jax.serve.model import DOMAIN, TRAINING, Model, load
 from mamdr_jax.serve.raw import ERROR
 from mamdr_jax.serve.score import score_file
 
@@ -29,6 +32,7 @@ FLAGS = flags.FLAGS
 COMMANDS = {
   "score": ("MODEL", "ROWS"),
   "recommend": ("MODEL", "USERS"),
+  "export": ("MODEL",),
   "add": ("MODEL", "ROWS"),
   "store": ("WORKDIR",),
   "check": ("MODEL",),
@@ -45,6 +49,8 @@ def main(argv: list[str]) -> None:
     sys.exit(f"error: python -m mamdr_jax.serve {command} {needed}: {len(paths)} were given")
   if command != "check" and not FLAGS.out:
     sys.exit(f"error: {command}: --out is lacking; name what is to be written")
+  if command == "export" and not FLAGS.domain:
+    sys.exit("error: export: --domain is lacking; name the domain whose scores are exported")
   logging.set_verbosity(logging.WARNING)
   backend.keep_compiled()
   try:
@@ -59,10 +65,15 @@ def run(command: str, paths: list[Path]) -> None:
   """Does it, and says what was done."""
   begun = time.monotonic()
   if command == "store":
+    from mamdr_jax import experiment  # here, because its figures and tests take a second to import
+
     experiment.store(paths[0], Path(FLAGS.out), FLAGS.run, trust=FLAGS.trust)
   elif command == "check":
     stored.check(paths[0])
     print(f"{paths[0]} is whole")
+  elif command == "export":
+    load(paths[0]).export(FLAGS.domain, Path(FLAGS.out), exact=FLAGS.exact)
+    print(f"{FLAGS.out}: scores of {FLAGS.domain} by JAX alone; {FLAGS.out}/README.md says how")
   else:
     model = load(paths[0], user_features=FLAGS.user_features, item_features=FLAGS.item_features)
     loaded = time.monotonic()
@@ -85,7 +96,8 @@ def score(model: Model, source: Path, out: Path) -> str:
 
 
 def recommend(model: Model, source: Path, out: Path) -> str:
-  items, seen = (path and Path(path) for path in (FLAGS.items, FLAGS.seen))
+  listed = lambda given, name: Path(given) if given and given != name else given
+  items, seen = listed(FLAGS.items, DOMAIN), listed(FLAGS.seen, TRAINING)
   options = {"top": FLAGS.top, "items": items, "seen": seen}
   num = recommend_file(model, source, out, **options, unknown_domain=FLAGS.unknown_domain)
   return f"{num:,} rows"
@@ -112,8 +124,10 @@ def define() -> None:
   flags.DEFINE_string("user_features", None, "Features of users that training never saw.")
   flags.DEFINE_string("item_features", None, "Features of items that training never saw.")
   flags.DEFINE_integer("top", 10, "How many items for each row.")
-  flags.DEFINE_string("items", None, "A file of the items to choose from; by default all.")
-  flags.DEFINE_string("seen", None, "A file of users and items that are not to come again.")
+  flags.DEFINE_string("items", None, "A file of the items to choose from, or domain: its own.")
+  flags.DEFINE_string("seen", None, "A file of users and items not to come again, or training.")
+  flags.DEFINE_string("domain", None, "Of which domain the scores are exported.")
+  flags.DEFINE_bool("exact", True, "Export scores to the last bit; if not, few rows cost little.")
   flags.DEFINE_string("helpers", None, "A file of rows of domains that help a new one.")
   flags.DEFINE_integer("k", None, "How many of them help in an epoch.")
   flags.DEFINE_list("alpha", None, "Rates to train a new domain with; validation chooses.")
@@ -124,6 +138,18 @@ def define() -> None:
   flags.DEFINE_integer("run", None, "The number of the run; by default the best on validation.")
 
 
+def underscored(argument: str) -> str:
+  """An option as absl knows it.
+
+  >>> underscored("--unknown-domain=a-b"), underscored("a-b.csv")
+  ('--unknown_domain=a-b', 'a-b.csv')
+  """
+  if not argument.startswith("--"):
+    return argument
+  name, equals, value = argument[2:].partition("=")
+  return f"--{name.replace('-', '_')}{equals}{value}"
+
+
 if __name__ == "__main__":
   define()
-  app.run(main)
+  app.run(main, argv=[underscored(x) for x in sys.argv])

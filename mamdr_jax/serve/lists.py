@@ -18,8 +18,8 @@ def recommend_file(
   out: Path,
   *,
   top: int = 10,
-  items: Path | None = None,
-  seen: Path | None = None,
+  items: Path | str | None = None,
+  seen: Path | str | None = None,
   unknown_domain: str = ERROR,
 ) -> int:
   """Writes `top` rows for each row of a file: its columns, then `rank`, the item, `probability`.
@@ -29,8 +29,8 @@ def recommend_file(
     source: a .csv, .csv.gz or .parquet file of users and domains, and of what else a row has.
     out: likewise.
     top: see `Model.recommend`.
-    items: a file with a column of items, to choose from.
-    seen: a file with a user and an item in each row, which that user is not to get.
+    items: a file with a column of items, to choose from, or "domain"; see `Model.recommend`.
+    seen: a file with a user and an item in each row, which that user is not to get, or "training".
     unknown_domain: see `Model.score`.
 
   Returns:
@@ -44,7 +44,8 @@ def recommend_file(
   more = ("rank", item, "probability")
   if taken := [name for name in more if name in asked.table.column_names]:
     raise ValueError(f"{source} has a column {taken[0]!r}, which is to be added; rename it")
-  best = model.best(reader, asked, top, items and whole(items), seen and whole(seen))
+  listed, had = (whole(x) if isinstance(x, Path) else x for x in (items, seen))
+  best = model.best(reader, asked, top, listed, had)
   table = asked.table.take(pa.array(best["row"]))
   for name in more:
     table = table.append_column(name, pa.array(best["item" if name == item else name]))
@@ -53,6 +54,7 @@ def recommend_file(
     with writer(aside, out, table.schema) as write:
       write(table)
 
+  files.clear_parts(out.parent, out.name)  # of one that was killed
   files.write_aside(out, fill)
   return table.num_rows
 

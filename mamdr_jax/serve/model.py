@@ -2,19 +2,23 @@
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from mamdr_jax.serve import added, adding
-from mamdr_jax.serve.predict import Both, Predictor
+from mamdr_jax.serve.columns import given
+from mamdr_jax.serve.export import write
+from mamdr_jax.serve.had import Had
+from mamdr_jax.serve.predict import Both, Predictor, Rows
 from mamdr_jax.serve.raw import ERROR, Columns, Reader, Source, columns_of, fields
 from mamdr_jax.serve.recommend import Recommender
 from mamdr_jax.stored import Stored, read, shared_state, with_features
 
-ROWS = Path("the rows")  # what an error calls them that come from no file
+# What is said in place of a list: items that the domain's training rows had, or the user's there.
+DOMAIN, TRAINING = "domain", "training"
 
 
 def load(
@@ -81,7 +85,7 @@ class Model:
     rows=None,
     *,
     top: int = 10,
-    items: Sequence | None = None,
+    items: Sequence | str | None = None,
     seen=None,
     unknown_domain: str = ERROR,
     **columns,
@@ -91,8 +95,10 @@ class Model:
     Args:
       rows: as for `score`, without items.
       top: how many for each row; fewer where there are not as many.
-      items: raw ids to choose from; by default all that the model knows.
-      seen: rows, users and items alone, that are left out: what a user has had.
+      items: raw ids to choose from, or "domain" for those that training rows of the row's domain
+        had; by default all that the model knows.
+      seen: rows, users and items alone, that are left out: what a user has had. Or "training" for
+        the items that the user had in the domain in training, with label 1.
       unknown_domain: as for `score`.
       columns: as for `score`.
 
@@ -100,27 +106,41 @@ class Model:
       `row`, from 0, `rank`, from 1, `item`, its raw id, and `probability`: [m] each, row by row.
 
     Raises:
-      ValueError: as for `score`, or an item to choose from is not known.
+      ValueError: as for `score`, an item to choose from is not known, or the model has no such
+        list.
     """
     named, asked = self._asked(rows, columns)
-    listed = None if items is None else given({named.ids["item"]: list(items)})
-    had = None if seen is None else given(seen)
+    listed = items
+    if items is not None and not isinstance(items, str):
+      listed = given({named.ids["item"]: list(items)})
+    had = seen if seen is None or isinstance(seen, str) else given(seen)
     return self.best(self.reader(unknown_domain, named), asked, top, listed, had)
 
+  def export(self, domain: str, out: str | os.PathLike, *, exact: bool = True) -> None:
+    """Writes a folder that scores the rows of a domain with JAX alone; see `export.write`."""
+    write(self.predict, domain, Path(out), exact)
+
   def best(
-    self, reader: Reader, asked: Source, top: int, items: Source | None, seen: Source | None
+    self,
+    reader: Reader,
+    asked: Source,
+    top: int,
+    items: Source | str | None,
+    seen: Source | str | None,
   ) -> dict[str, np.ndarray]:
     """`recommend`, of rows that a reader is to read."""
-    if top < 1:
-      raise ValueError(f"top={top}; choose 1 or more")
+    if not isinstance(top, int | np.integer) or top < 1:
+      raise ValueError(f"top={top!r}; choose a whole number from 1 up")
     raw, item = self.stored.vocab["item"], reader.columns.ids["item"]
     table = asked.table
     if item not in table.column_names:  # a reader wants one
       table = table.append_column(item, pa.array(raw[:1].tolist() * table.num_rows))
     rows, _ = reader(asked._replace(table=table))
-    found = self._recommender(
-      rows, top, items and reader.items(items), seen and reader.seen(asked, seen)
-    )
+    choice = self._items(rows, asked, items) if isinstance(items, str) else None
+    if choice is None and items is not None:
+      listed = reader.items(items)
+      choice = lambda domain: listed
+    found = self._recommender(rows, top, choice, self._seen(reader, rows, asked, seen))
     return {
       "row": found.row,
       "rank": found.rank,
@@ -165,6 +185,27 @@ class Model:
   def _recommender(self) -> Recommender:
     return Recommender(self.predict)
 
+  @functools.cached_property
+  def _had(self) -> Had:
+    return Had(self.stored)
+
+  def _items(self, rows: Rows, asked: Source, items: str) -> Callable[[int], np.ndarray]:
+    if items != DOMAIN:
+      raise ValueError(f"items={items!r}; give a list of items, or {DOMAIN!r}")
+    strange = rows.domain == len(self.domains)
+    if strange.any():
+      place = asked.place(int(np.argmax(strange)))
+      raise ValueError(f"{place}: items={DOMAIN}: of a domain that is not known there are none")
+    return self._had.items
+
+  def _seen(self, reader: Reader, rows: Rows, asked: Source, seen: Source | str | None):
+    if seen is None or not isinstance(seen, str):
+      return reader.seen(asked, seen) if seen else {}
+    if seen != TRAINING:
+      raise ValueError(f"seen={seen!r}; give rows of users and items, or {TRAINING!r}")
+    pairs = zip(rows.domain.tolist(), rows.ids["user"].tolist(), strict=True)
+    return {row: self._had.by_user(*pair) for row, pair in enumerate(pairs)}
+
   def _asked(self, rows, columns) -> tuple[Columns, Source]:
     """How the columns are named that a caller gave, and these."""
     if (rows is None) == (not columns):
@@ -186,32 +227,3 @@ def probability(logits: np.ndarray) -> np.ndarray:
   """1 / (1 + e⁻ˣ) in float64, in which logits that differ stay apart."""
   with np.errstate(over="ignore"):
     return 1 / (1 + np.exp(-logits.astype(np.float64)))
-
-
-def given(rows) -> Source:
-  """Rows that come from no file."""
-  return Source(ROWS, table_of(rows), lambda row: f"row {row}")
-
-
-def table_of(rows) -> pa.Table:
-  """Columns as Arrow has them; a single value is repeated."""
-  if isinstance(rows, pa.Table):
-    return rows
-  if isinstance(rows, Mapping):
-    sizes = {len(x) for x in rows.values() if not _single(x)}
-    if len(sizes) > 1:
-      raise ValueError(f"columns have {' and '.join(map(str, sorted(sizes)))} rows")
-    size = sizes.pop() if sizes else 1
-    return pa.table({name: _column(name, values, size) for name, values in rows.items()})
-  return pa.Table.from_pandas(rows, preserve_index=False)
-
-
-def _column(name: str, values, size: int) -> pa.Array:
-  try:
-    return pa.array([values] * size if _single(values) else values)
-  except pa.ArrowException as error:
-    raise ValueError(f"column {name!r}: {error}") from None
-
-
-def _single(value) -> bool:
-  return isinstance(value, str) or not hasattr(value, "__len__")

@@ -1,7 +1,7 @@
 """Columns as they come become the numbers that a model reads; what it does not know is told."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -153,12 +153,17 @@ class Reader:
     return pa.array(texts, pa.string()).take(pa.array(at))
 
   def _no_domain(self, name: str) -> str:
-    near = difflib.get_close_matches(name, self._names, n=1)
-    hint = f"did you mean {brief(near[0])!r}? " if near else ""
     return (
-      f"the model has no domain {brief(name)!r}; {hint}unknown_domain={SHARED} has it scored by "
-      "what all domains share"
+      f"{no_domain(name, self._names)}unknown_domain={SHARED} has it scored by what all "
+      "domains share"
     )
+
+
+def no_domain(name: str, known: Sequence[str]) -> str:
+  """The beginning of a sentence about it."""
+  near = difflib.get_close_matches(name, known, n=1)
+  hint = f"did you mean {brief(near[0])!r}? " if near else ""
+  return f"the model has no domain {brief(name)!r}; {hint}"
 
 
 def _in_units(number: np.ndarray, units: np.ndarray | None) -> np.ndarray:

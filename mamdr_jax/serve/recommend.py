@@ -1,7 +1,7 @@
 """The best items for users of a domain, out of all items or a list, each of them scored."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -39,7 +39,7 @@ class Recommender:
     self,
     rows: Rows,
     top: int,
-    items: np.ndarray | None = None,
+    items: Callable[[int], np.ndarray] | None = None,
     seen: Mapping[int, Sequence[int]] | None = None,
   ) -> Best:
     """The `top` items of each row, fewer where there are not as many.
@@ -47,34 +47,58 @@ class Recommender:
     Args:
       rows: users, domains and what else a row has; their items are not looked at.
       top: how many.
-      items: [k] int32, to choose from; by default all.
+      items: domain -> items to choose from there, [k] int32; by default all.
       seen: row -> items that it is not to get.
     """
-    every = np.arange(len(self._place)) if items is None else np.unique(items)
+    top = min(top, len(self._place))
+    found, last, state, choice = [None] * rows.domain.size, None, None, None
+    # The rows of a domain one after the other.
+    for row in np.argsort(rows.domain, kind="stable").tolist():
+      if rows.domain[row] != last:
+        last = rows.domain[row]
+        state = self.predict.state(rows.domain[row : row + 1])
+        if items is not None or choice is None:
+          choice = self._choice(np.arange(len(self._place)) if items is None else items(int(last)))
+      places = np.unique(choice.where[np.asarray((seen or {}).get(row, ()), np.int64)])
+      without = np.full(power_of_two(places.size + 1), choice.ordered.size, np.int32)
+      without[: places.size] = places
+      of_row = lambda x, row=row: {field: column[row] for field, column in x.items()}
+      asked = of_row(rows.ids), of_row(rows.dense), last
+      shared = state, self.stored.moments, self.stored.given
+      best = self._search(*shared, *asked, choice.dealt, choice.ordered.size, without, top=top)
+      found[row] = choice.ordered, best
+    return _gathered(found)
+
+  def _choice(self, items: np.ndarray) -> "Choice":
+    """Of items to choose from; minibatches are as many as a power of two, so that sizes recur."""
+    every = np.unique(items)
     ordered = every[np.argsort(self._place[every])].astype(np.int32)
     size = self.stored.about["batch_size"]
-    dealt = np.resize(ordered, (-(-ordered.size // size), size)) if ordered.size else None
+    dealt = np.zeros((power_of_two(-(-ordered.size // size)), size), np.int32)
+    dealt.ravel()[: ordered.size] = ordered
     where = np.full(len(self._place), ordered.size, np.int32)
     where[ordered] = np.arange(ordered.size)
-    top, found = min(top, ordered.size), []
-    for row in range(rows.domain.size if top else 0):
-      not_for_it = np.unique(where[np.asarray((seen or {}).get(row, ()), np.int64)])
-      filled = np.full(power_of_two(not_for_it.size + 1), ordered.size, np.int32)
-      filled[: not_for_it.size] = not_for_it
-      of_row = lambda x, row=row: {field: column[row] for field, column in x.items()}
-      asked = of_row(rows.ids), of_row(rows.dense), rows.domain[row]
-      state = self.predict.state(rows.domain[row : row + 1])
-      shared = state, self.stored.moments, self.stored.given
-      found.append(self._search(*shared, *asked, dealt, ordered.size, filled, top=top))
-    return _gathered(found, ordered)
+    return Choice(ordered, dealt, where)
 
 
-def _gathered(found: list[tuple[Array, Array]], ordered: np.ndarray) -> Best:
-  if not found:
-    return Best(*(np.empty(0, kind) for kind in (np.int64, np.int32, np.int32, np.float32)))
-  logits, places = (np.stack([np.asarray(x) for x in part]) for part in zip(*found, strict=True))
-  row, rank = np.nonzero(logits > -np.inf)
-  return Best(row, (rank + 1).astype(np.int32), ordered[places[row, rank]], logits[row, rank])
+class Choice(NamedTuple):
+  """Items to choose from."""
+
+  ordered: np.ndarray  # [k] int32, by raw id
+  dealt: np.ndarray  # [T, B] int32, the same in minibatches, and filler
+  where: np.ndarray  # [N] int32, place of every item among them; k for one that is not
+
+
+def _gathered(found: list[tuple[np.ndarray, tuple[Array, Array]]]) -> Best:
+  """Of each row the items to choose from, and the best of them: logits and places, [top] each."""
+  parts = [(np.empty(0, x) for x in (np.int64, np.int32, np.int32, np.float32))]
+  for row, (ordered, (logits, places)) in enumerate(found):
+    logits = np.asarray(logits)
+    count = int((logits > -np.inf).sum())  # they come first
+    rank = np.arange(1, count + 1, dtype=np.int32)
+    item = ordered[np.asarray(places)[:count]]
+    parts.append((np.full(count, row), rank, item, logits[:count]))
+  return Best(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def search(stored: Stored):
@@ -106,6 +130,6 @@ def search(stored: Stored):
       return best, jnp.concatenate([carry[1], place])[which]
 
     begin = jnp.full(top, -jnp.inf), jnp.zeros(top, jnp.int32)
-    return jax.lax.fori_loop(0, items.shape[0], step, begin)
+    return jax.lax.fori_loop(0, -(-count // size), step, begin)
 
   return searched

@@ -68,6 +68,7 @@ def score_file(
           block = block.append_column(name, pa.array(made[name]))
         write(block.cast(schema))
 
+  files.clear_parts(out.parent, out.name)  # of one that was killed
   files.write_aside(out, fill)
   return counts
 

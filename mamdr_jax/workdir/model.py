@@ -9,6 +9,7 @@ others:
                the others: it serves an id that training never saw.
   given/...    features of users and items, [N + 1, f], the last row again the mean.
   moments/...  of every domain and, last, their mean, [D + 1, ...], for a model that needs them.
+  lists/...    what the training rows had, as `lists.py` has it, if that is not too long.
 """
 
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import jax
 
-from mamdr_jax import files
+from mamdr_jax import files, keys
 from mamdr_jax.core import DomainBatches, Method, Tree
 from mamdr_jax.data import Dataset, HostBatches
 from mamdr_jax.data.dataset import batch_rows
@@ -25,7 +26,7 @@ from mamdr_jax.files import IDS
 from mamdr_jax.objective import Objective
 from mamdr_jax.train import at_rest
 from mamdr_jax.view import field_of
-from mamdr_jax.workdir import arrays, identity, runs, trees
+from mamdr_jax.workdir import arrays, identity, lists, trees
 from mamdr_jax.workdir.epochs import of_run
 from mamdr_jax.workdir.moments import moments_of_each
 from mamdr_jax.workdir.runs import BEST
@@ -83,29 +84,40 @@ def write(
   if out.exists() and not (out / ABOUT).exists():
     raise ValueError(f"{out} is there and is no model; name another folder, or remove it")
   told, source = description(workdir, run, dataset, train), of_run(workdir, run, BEST)
-  moments = {}
-  if objective.moments is not None:
-    moments = moments_of_each(objective, method, runs.load_best(workdir, run, like), train)
+  default = keys.TRAINING["model_lists"].default  # of a workdir that is older than the key
 
-  def named(archive):
+  def states(archive):
     for name, shared in leaves(method, like).items():
       of = arrays.of_npz(archive, name)
       yield f"state/{name}", arrays.with_mean(of) if shared else of
+
+  def others(folder, listed):
+    moments = {}
+    if objective.moments is not None:
+      serving = mapped(folder, listed, method, like)
+      moments = moments_of_each(objective, method, *serving, train)
     for of, tables in (("given", dataset.frozen), ("moments", moments)):
       for name, table in tables.items():
         yield f"{of}/{name}", arrays.with_mean(arrays.blocks(table))
+    for name, array in lists.of(dataset, told["config"].get("model_lists", default)).items():
+      yield name, arrays.blocks(array)
 
   def fill(folder):
     folder.mkdir()
     ids, listed = folder / IDS, {}
     shutil.copyfile(workdir / IDS, ids)
     files.sync(ids)
+
+    def add(named):
+      for name, of in named:
+        listed[name] = arrays.write(folder / f"{len(listed):04d}.npy", of)
+
     try:
       with zipfile.ZipFile(source) as archive:
-        for name, of in named(archive):
-          listed[name] = arrays.write(folder / f"{len(listed):04d}.npy", of)
+        add(states(archive))
     except files.DAMAGE as error:
       raise ValueError(f"{source} is damaged: {str(error) or type(error).__name__}") from None
+    add(others(folder, listed))
     of_ids = {"bytes": ids.stat().st_size, "crc": arrays.checksum(ids)}
     files.write_text(folder / ABOUT, files.sealed(told | {"ids": of_ids, "arrays": listed}) + "\n")
     files.remove(out)  # a folder cannot be renamed to a name that another has
@@ -129,6 +141,13 @@ def description(
     "own": {field: of.ids.size for field, of in train.own.items()},
     "batch_size": batch_rows(dataset, about["config"]["batch_size"]),
   }
+
+
+def mapped(folder: Path, listed: dict, method: Method, like: Tree) -> tuple[Tree, at_rest.Kept]:
+  """What serves, of arrays that were written: what domains share, and what is kept of each."""
+  leaf = lambda where, _: arrays.read(folder, listed[f"state/{trees.name_of(where)}"])
+  served = jax.eval_shape(method.served, like)
+  return at_rest.apart(jax.tree_util.tree_map_with_path(leaf, served), method)
 
 
 def leaves(method: Method, like: Tree) -> dict[str, bool]:
