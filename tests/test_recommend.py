@@ -55,10 +55,10 @@ def test_items_are_chosen_from_a_list_without_those_that_a_user_has_had(model):
 
 
 def test_of_equal_scores_the_lower_id_comes_first(model, monkeypatch):
-  found = model._recommender
+  found = model._recommenders[0]
   flat = found.stored.objective._replace(predict=lambda params, batch: 0.0 * batch.label)
   monkeypatch.setattr(model.predict, "stored", found.stored._replace(objective=flat))
-  monkeypatch.setattr(model, "_recommender", Recommender(model.predict))
+  monkeypatch.setattr(model, "_recommenders", [Recommender(model.predict)])
   best = model.recommend(user=3, domain="D1", top=5)
   assert best["item"].tolist() == sorted(model.stored.vocab["item"].tolist())[:5]
 
@@ -139,7 +139,7 @@ def test_rows_of_a_domain_that_is_not_known_have_had_nothing_and_have_no_items(m
   other = {"user": [3, 3], "domain": ["D1", "other"], "unknown_domain": "shared", "top": 100}
   found = model.recommend(**other, seen="training")
   assert (found["row"] == 1).sum() == len(data.vocab["item"])
-  with pytest.raises(ValueError, match="row 1: items=domain: of a domain that is not known"):
+  with pytest.raises(ValueError, match="row 1: items=domain: training had no such domain"):
     model.recommend(**other, items="domain")
   for option in ({"items": "all"}, {"seen": "all"}):
     with pytest.raises(ValueError, match=r"='all'; give .* or '(domain|training)'"):

@@ -124,6 +124,25 @@ def test_ids_that_only_it_knows_are_its_own(files, grown, tmp_path):
   assert serve.score_file(model, tmp_path / "rows.csv", tmp_path / "one.csv").unknown == 0
 
 
+def test_the_best_items_of_each_domain_are_those_with_the_highest_scores(files, grown):
+  model = serve.load(grown[0])
+  asked = {"user": ["u1", "u25", "u2"], "domain": ["garden", "books", "garden"], "price": 1.0}
+  best = model.recommend(**asked, top=40)
+  own = set(csv.read_csv(files / "new.csv")["item"].to_pylist())
+  items = sorted({str(x) for x in [*own, *model.stored.vocab["item"].tolist()]})
+  for row in range(3):
+    one = {name: x if name == "price" else x[row] for name, x in asked.items()}
+    score = model.score(item=items, **{**one, "price": 1.0})
+    found = best["row"] == row
+    known = [i for i, x in enumerate(items) if x in {str(y) for y in best["item"][found].tolist()}]
+    assert len(known) >= len(model.stored.vocab["item"])
+    np.testing.assert_array_equal(best["probability"][found], np.sort(score[known])[::-1])
+  with pytest.raises(ValueError, match="row 0: items=domain: training had no such domain"):
+    model.recommend(**asked, items="domain")
+  with pytest.raises(ValueError, match="only domains that it was trained with are exported"):
+    model.export("garden", "nowhere")
+
+
 def test_a_model_that_needs_moments_has_those_of_the_new_domain(files, tmp_path):
   model = serve.load(files / "star.model")
   told = model.add(files / "new.csv", tmp_path / "more", **SHORT)

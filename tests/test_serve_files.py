@@ -14,9 +14,9 @@ import pytest
 from pyarrow import csv, parquet
 from test_serve import assert_auc
 
-from mamdr_jax import configure, experiment, files, serve
+from mamdr_jax import configure, experiment, files, serve, stored
 from mamdr_jax.data import streams
-from mamdr_jax.serve import score, stored
+from mamdr_jax.serve import score
 from mamdr_jax.workdir import model as on_disk
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,7 +12,7 @@ from mamdr_jax.serve import added, adding
 from mamdr_jax.serve.columns import given
 from mamdr_jax.serve.export import write
 from mamdr_jax.serve.had import Had
-from mamdr_jax.serve.predict import Both, Predictor, Rows
+from mamdr_jax.serve.predict import Both, Predictor, Rows, apart
 from mamdr_jax.serve.raw import ERROR, Columns, Reader, Source, columns_of, fields
 from mamdr_jax.serve.recommend import Recommender
 from mamdr_jax.stored import Stored, read, shared_state, with_features
@@ -118,7 +118,11 @@ class Model:
 
   def export(self, domain: str, out: str | os.PathLike, *, exact: bool = True) -> None:
     """Writes a folder that scores the rows of a domain with JAX alone; see `export.write`."""
-    write(self.predict, domain, Path(out), exact)
+    if self.added and domain in self.added.domains:
+      raise ValueError(
+        f"{domain!r} was added to the model; only domains that it was trained with are exported"
+      )
+    write(self.base, domain, Path(out), exact)
 
   def best(
     self,
@@ -131,22 +135,25 @@ class Model:
     """`recommend`, of rows that a reader is to read."""
     if not isinstance(top, int | np.integer) or top < 1:
       raise ValueError(f"top={top!r}; choose a whole number from 1 up")
-    raw, item = self.stored.vocab["item"], reader.columns.ids["item"]
-    table = asked.table
+    item, table = reader.columns.ids["item"], asked.table
     if item not in table.column_names:  # a reader wants one
-      table = table.append_column(item, pa.array(raw[:1].tolist() * table.num_rows))
+      one = self.stored.vocab["item"][:1].tolist()
+      table = table.append_column(item, pa.array(one * table.num_rows))
     rows, _ = reader(asked._replace(table=table))
     choice = self._items(rows, asked, items) if isinstance(items, str) else None
     if choice is None and items is not None:
       listed = reader.items(items)
       choice = lambda domain: listed
-    found = self._recommender(rows, top, choice, self._seen(reader, rows, asked, seen))
-    return {
-      "row": found.row,
-      "rank": found.rank,
-      "item": raw[found.item],
-      "probability": probability(found.logit),
-    }
+    had, found = self._seen(reader, rows, asked, seen), []
+    for recommend, (which, some) in zip(self._recommenders, apart(rows, self.base), strict=False):
+      not_again = {i: had[row] for i, row in enumerate(which.tolist()) if row in had}
+      best = recommend(some, top, choice, not_again)
+      item = recommend.stored.vocab["item"][best.item]
+      found.append((which[best.row], best.rank, item, probability(best.logit)))
+    row, *rest = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.argsort(row, kind="stable")
+    names = ("row", "rank", "item", "probability")
+    return {name: x[order] for name, x in zip(names, (row, *rest), strict=True)}
 
   def add(
     self,
@@ -182,8 +189,10 @@ class Model:
     return addition.told
 
   @functools.cached_property
-  def _recommender(self) -> Recommender:
-    return Recommender(self.predict)
+  def _recommenders(self) -> list[Recommender]:
+    """Those of the domains that the model was trained with and, if there are any, of the others."""
+    of = [self.base] if self.added is None else [self.predict.base, self.predict.added]
+    return [Recommender(predict) for predict in of]
 
   @functools.cached_property
   def _had(self) -> Had:
@@ -192,10 +201,7 @@ class Model:
   def _items(self, rows: Rows, asked: Source, items: str) -> Callable[[int], np.ndarray]:
     if items != DOMAIN:
       raise ValueError(f"items={items!r}; give a list of items, or {DOMAIN!r}")
-    strange = rows.domain == len(self.domains)
-    if strange.any():
-      place = asked.place(int(np.argmax(strange)))
-      raise ValueError(f"{place}: items={DOMAIN}: of a domain that is not known there are none")
+    self._all_trained(rows, asked, f"items={DOMAIN}", len(self.stored.domains))
     return self._had.items
 
   def _seen(self, reader: Reader, rows: Rows, asked: Source, seen: Source | str | None):
@@ -203,8 +209,16 @@ class Model:
       return reader.seen(asked, seen) if seen else {}
     if seen != TRAINING:
       raise ValueError(f"seen={seen!r}; give rows of users and items, or {TRAINING!r}")
+    self._all_trained(rows, asked, f"seen={TRAINING}", len(self.stored.domains) + 1)
     pairs = zip(rows.domain.tolist(), rows.ids["user"].tolist(), strict=True)
     return {row: self._had.by_user(*pair) for row, pair in enumerate(pairs)}
+
+  def _all_trained(self, rows: Rows, asked: Source, option: str, first: int) -> None:
+    """ValueError at a row of a domain from this number on, whose training rows are not listed."""
+    strange = rows.domain >= first
+    if strange.any():
+      place = asked.place(int(np.argmax(strange)))
+      raise ValueError(f"{place}: {option}: training had no such domain; give a file")
 
   def _asked(self, rows, columns) -> tuple[Columns, Source]:
     """How the columns are named that a caller gave, and these."""

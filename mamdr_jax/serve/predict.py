@@ -90,14 +90,22 @@ class Both:
     self.base, self.added = base, added
 
   def __call__(self, rows: Rows) -> np.ndarray:
-    """Logits: [n] float32; the domain D + 1 + j is the added one j."""
-    first = self.base.num_domains + 1
-    late, logits = rows.domain >= first, np.empty(rows.domain.size, np.float32)
-    for of, which, shift in ((self.base, ~late, 0), (self.added, late, first)):
-      if which.any():
-        some = jax.tree.map(lambda column, which=which: column[which], rows)
-        logits[which] = of(some._replace(domain=some.domain - np.int32(shift)))
+    """Logits: [n] float32."""
+    logits = np.empty(rows.domain.size, np.float32)
+    for of, (which, some) in zip((self.base, self.added), apart(rows, self.base), strict=True):
+      if which.size:
+        logits[which] = of(some)
     return logits
+
+
+def apart(rows: Rows, base: Predictor) -> list[tuple[np.ndarray, Rows]]:
+  """Which rows are of a model's domains, and of the added ones, D + 1 + j of which j becomes."""
+  first, found = base.num_domains + 1, []
+  late = rows.domain >= first
+  for which, shift in ((np.flatnonzero(~late), 0), (np.flatnonzero(late), first)):
+    some = jax.tree.map(lambda column, which=which: column[which], rows)
+    found.append((which, some._replace(domain=some.domain - np.int32(shift))))
+  return found
 
 
 def program(stored: Stored):

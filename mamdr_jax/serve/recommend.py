@@ -33,6 +33,8 @@ class Recommender:
     vocab = self.stored.vocab["item"]
     self._place = np.empty(len(vocab), np.int64)  # of an item among all, by its raw id
     self._place[np.argsort(vocab, kind="stable")] = np.arange(len(vocab))
+    every, mean = np.arange(len(vocab)), self.stored.about["fields"]["item"]
+    self._every = every[every != mean]  # which stands among those of domains that were added
     self._search = search(self.stored)
 
   def __call__(
@@ -58,7 +60,7 @@ class Recommender:
         last = rows.domain[row]
         state = self.predict.state(rows.domain[row : row + 1])
         if items is not None or choice is None:
-          choice = self._choice(np.arange(len(self._place)) if items is None else items(int(last)))
+          choice = self._choice(self._every if items is None else items(int(last)))
       places = np.unique(choice.where[np.asarray((seen or {}).get(row, ()), np.int64)])
       without = np.full(power_of_two(places.size + 1), choice.ordered.size, np.int32)
       without[: places.size] = places
