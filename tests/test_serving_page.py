@@ -1,5 +1,6 @@
 """The commands of docs/serving.md run as they stand."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -9,6 +10,8 @@ import numpy as np
 from pyarrow import csv
 from test_readme import ROOT, example, launch
 
+from mamdr_jax import serve
+
 TINY = (
   *("--config.data.preset=", "--config.data.sizes=(120,90,60)", "--config.data.features=ids"),
   *("--config.model.embedding_size=4", "--config.model.hidden=(8,)", "--config.method.k=1"),
@@ -16,7 +19,22 @@ TINY = (
 )
 
 
-PARTS = "store", "score", "recommend", "own", "export"
+PARTS = "store", "score", "recommend", "own", "export", "add"
+# All commands in one process, which imports JAX once.
+ALL = """
+import json, sys
+from absl import flags
+from absl.testing import flagsaver
+from mamdr_jax.serve import __main__ as serve
+serve.define()
+for words in json.loads(sys.argv[1]):
+  with flagsaver.flagsaver():
+    serve.main(flags.FLAGS(["serve", *map(serve.underscored, words)]))
+"""
+OLD = [
+  "user,item,domain,label,split",
+  *(f"{i},{i + 2},D{1 + i % 2},{i // 2 % 2},train" for i in range(8)),
+]
 
 
 def test_the_page_of_serving(tmp_path, monkeypatch, capsys):
@@ -24,12 +42,14 @@ def test_the_page_of_serving(tmp_path, monkeypatch, capsys):
   launch(example("serving run"), *TINY)
   (tmp_path / "rows.csv").write_text(example("serving rows"))
   (tmp_path / "users.csv").write_text(example("serving users"))
-  commands = "".join(example(f"serving {name}") for name in PARTS)
-  for command in commands.splitlines():
-    python, *words = shlex.split(command)
-    assert (python, words[:2]) == ("python", ["-m", "mamdr_jax.serve"])
-    told = {"env": os.environ | {"PYTHONPATH": str(ROOT)}, "check": True, "capture_output": True}
-    subprocess.run([sys.executable, *words], **told)
+  (tmp_path / "new.csv").write_text(example("serving new"))
+  (tmp_path / "old.csv").write_text("\n".join(OLD) + "\n")
+  commands = "".join(example(f"serving {name}") for name in PARTS).splitlines()
+  commands = [shlex.split(command) for command in commands]
+  assert {tuple(words[:3]) for words in commands} == {("python", "-m", "mamdr_jax.serve")}
+  given = json.dumps([words[3:] for words in commands])
+  told = {"env": os.environ | {"PYTHONPATH": str(ROOT)}, "check": True}
+  subprocess.run([sys.executable, "-c", ALL, given], **told)
   found = csv.read_csv("scores.csv").to_pylist()
   assert [row["note"] for row in found][:2] == ["any column", "is carried"]
   assert [row["unknown"] for row in found] == ["", "", "", "user", "domain"]
@@ -44,6 +64,12 @@ def test_the_page_of_serving(tmp_path, monkeypatch, capsys):
   scores = names["model"].score(user=[17, 17, 3], item=[4, 9, 9], domain=["D1", "D1", "D2"])
   np.testing.assert_array_equal(scores, [row["probability"] for row in found[:3]])
   assert "('D1', 'D2', 'D3')" in capsys.readouterr().out
+  grown = serve.load("grown_model")
+  assert grown.domains == ("D1", "D2", "D3", "D99")
+  old = {"user": [17, 17, 3], "item": [4, 9, 9], "domain": ["D1", "D1", "D2"]}
+  np.testing.assert_array_equal(grown.score(old), scores)
+  launch(example("serving warm"), *TINY)
+  assert (tmp_path / "runs/later/model").is_dir()
   monkeypatch.setattr(sys, "path", list(sys.path))
   exec(example("serving outside"), names)
   del sys.modules["score"]

@@ -82,8 +82,8 @@ def rows_of_file(stored: Stored, path: Path, seed: int = 0) -> Dataset:
   options = {name: data[name] for name in inspect.signature(table.load).parameters if name in data}
   if data["name"] != "table":
     more = {field: name for field, name in columns.ids.items() if field not in ("user", "item")}
-    label = "label" if "label" in streams.schema(path).names else None
-    options = {"label": label, "categorical": tuple(more.values()), "dense": columns.dense}
+    there = {name: name for name in ("label", "split") if name in streams.schema(path).names}
+    options = there | {"categorical": tuple(more.values()), "dense": columns.dense}
   lacking = {"path": path, "user_features": None, "item_features": None, "cache": None}
   return table.load(**options | lacking | {"split_seed": seed})
 
