@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from benchmarks.timing import random_batches
@@ -28,7 +29,8 @@ from mamdr_jax.report.canvas import drawing, shade
 
 DOMAINS = (100, 1_000, 10_000, 69_102)
 PER_DOMAIN, BATCH, SIZE, HIDDEN = 2, 64, 16, (64, 32)
-REPEATS = 2
+ENOUGH = 4.0  # processor seconds that a case is timed for, of each number of domains
+TURNS = 2  # so often, all numbers of domains in turn, since a machine that others share is not even
 IDS_PER_DOMAIN = {"user": 20, "item": 10}  # so that tables grow with the data
 NET, TABLES = {"specific": ("net",)}, {"specific": ("tables",)}
 CASES = {
@@ -73,19 +75,22 @@ def constructed(name: str, goal, options: dict):
   return METHODS[name](**common, **options)
 
 
-def seconds_of(call, carry, data):
-  """The least processor seconds of some calls after a first one, and what they returned."""
-  carry, told = jax.block_until_ready(call(carry, data))
-  spent = []
-  for _ in range(REPEATS):
-    began = time.process_time()
-    carry, told = jax.block_until_ready(call(carry, data))
-    spent.append(time.process_time() - began)
-  return min(spent), told
+def timed(call, carry, data):
+  """A function that has `call` run for a while: -> (mean processor seconds, what it told)."""
+  held, call = [carry], call.lower(carry, data).compile()
+
+  def span():
+    began, calls = time.process_time(), 0
+    while not calls or time.process_time() - began < ENOUGH:
+      held[0], told = jax.block_until_ready(call(held[0], data))
+      calls += 1
+    return (time.process_time() - began) / calls, told
+
+  return span
 
 
-def epoch_of(case: str, num_domains: int) -> tuple[float, float]:
-  """(processor seconds, passes) of an epoch."""
+def epochs_of(case: str, num_domains: int):
+  """`timed` epochs, which tell their passes."""
   data, goal, params = setting(num_domains)
   name, options = CASES[case]
   method = constructed(name, goal, options)
@@ -101,18 +106,20 @@ def epoch_of(case: str, num_domains: int) -> tuple[float, float]:
     return state, info["passes"]
 
   state = jax.jit(begin)(tree.copy(params), data)
-  seconds, passes = seconds_of(jax.jit(epoch, donate_argnums=0), state, data)
-  return seconds, float(passes)
+  return timed(jax.jit(epoch, donate_argnums=0), state, data)
 
 
-def evaluation_of(num_domains: int) -> tuple[float, float]:
-  """(processor seconds, minibatches) of scoring every row by what MAMDR serves, with its AUC."""
+def evaluations_of(num_domains: int):
+  """`timed` scores of every row by what MAMDR serves, with their AUC, which tell minibatches."""
   data, goal, params = setting(num_domains)
   method = METHODS["mamdr"](loss=goal.loss, inner=optax.adam, k=1, **NET)
   state = jax.jit(method.init)(jax.random.key(0), params, data)
-  look = lambda state, data: (state, measure(goal, method, state, data, data)["mean_auc"])
-  seconds, _ = seconds_of(jax.jit(look), state, data)
-  return seconds, data.batch.domain.size
+
+  def look(state, data):
+    auc = measure(goal, method, state, data, data)["mean_auc"]
+    return state, data.batch.domain.size + 0 * auc
+
+  return timed(jax.jit(look, donate_argnums=0), state, data)
 
 
 def main(out: str | None = None) -> None:
@@ -120,13 +127,15 @@ def main(out: str | None = None) -> None:
   header = ["method", *(f"µs a pass, D = {d:,}" for d in DOMAINS), "last / first", "s an epoch"]
   rows, lines = [], {}
   for case in (*CASES, "evaluation"):
-    one = evaluation_of if case == "evaluation" else functools.partial(epoch_of, case)
-    measured = [one(d) for d in DOMAINS]
-    lines[case] = [1e6 * seconds / passes for seconds, passes in measured]
+    ready = evaluations_of if case == "evaluation" else functools.partial(epochs_of, case)
+    spans = [ready(d) for d in DOMAINS]
+    turns = [[span() for span in spans] for _ in range(TURNS)]
+    seconds = np.mean([[spent for spent, _ in turn] for turn in turns], axis=0)
+    lines[case] = [1e6 * s / float(told) for s, (_, told) in zip(seconds, turns[0], strict=True)]
     each = [f"{x:.1f}" for x in lines[case]]
-    ratio = lines[case][-1] / lines[case][0]
-    rows.append([case, *each, f"{ratio:.2f}", f"{measured[-1][0]:.2f}"])
+    rows.append([case, *each, f"{lines[case][-1] / lines[case][0]:.2f}", f"{seconds[-1]:.2f}"])
     print(*rows[-1], file=sys.stderr)
+    del spans
   made = table(header, rows)
   print(made)
   if out:

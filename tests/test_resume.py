@@ -34,9 +34,9 @@ def interrupt(monkeypatch, after):
   ("method", "changes", "after", "trained"),
   [
     ("mamdr", {"lanes": 1}, (2, 3), 6 + 2),  # within the first run; then at the end of the first
-    ("mamdr", {"lanes": 2}, (2,), 3 + 1),
+    ("alternate", {"lanes": 2}, (2,), 3 + 1),
     ("alternate+finetune", {"lanes": 1}, (5,), 12 + 1),  # while the first run is tuned
-    ("mamdr+finetune", {"stream": 4, "rest": "disk", "rest_dtype": "bfloat16"}, (5,), 12 + 1),
+    ("mamdr", {"stream": 4, "rest": "disk", "rest_dtype": "bfloat16"}, (2,), 6 + 1),
   ],
 )
 def test_what_was_interrupted_goes_on_to_the_same_end(
