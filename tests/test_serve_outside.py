@@ -39,9 +39,9 @@ assert not [name for name in sys.modules if name.split(".")[0] in ("mamdr_jax", 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-  """MAMDR on tables of ids, and STAR, which has moments, on given features."""
+  """Deltas on tables of ids, and STAR, which has moments, on given features."""
   configs = {
-    "mlp": tiny(epochs=1, **{"data.features": "ids"}),
+    "mlp": tiny("domain_regularization", epochs=1, **{"data.features": "ids"}),
     "star": of_model("star", "alternate", epochs=1),
   }
   return {name: moved(config, tmp_path_factory.mktemp(name))[0] for name, config in configs.items()}

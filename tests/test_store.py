@@ -1,12 +1,18 @@
 """Which model a workdir has, and those that are made of its other runs."""
 
+import jax
 import numpy as np
 import pytest
 from pyarrow import csv
+from test_serve import of_model
 from tiny_experiment import tiny
 
-from mamdr_jax import experiment, files, serve
+from mamdr_jax import assembly, experiment, files, serve
+from mamdr_jax.data import on_host, pack
+from mamdr_jax.descent import minibatch
+from mamdr_jax.train import at_rest, shifts
 from mamdr_jax.workdir import model as on_disk
+from mamdr_jax.workdir import moments
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +73,23 @@ def test_what_is_made_of_the_result_is_made_again_where_it_lacks_or_the_experime
   told = on_disk.about(workdir / files.MODEL)
   assert told["config"]["epochs"] == 2
   assert told["run"] == experiment.best_run(grown)
+
+
+def test_moments_are_taken_of_some_domains_at_a_time_where_what_is_kept_does_not_fit(monkeypatch):
+  changes = {"method.specific": ("tables.user",), "method.specific_scale": 0.3, "method.k": 1}
+  config = of_model("star", "domain_regularization", **changes, **{"data.features": "ids"})
+  dataset, goal, method = assembly.build(config)
+  whole, host = (make(dataset, "train", config.batch_size) for make in (pack, on_host))
+  key = jax.random.key(0)
+  params = jax.jit(goal.init)(key, minibatch(whole, 0))
+  state = method.served(jax.jit(method.init)(key, params, whole))
+  parts = at_rest.apart(state, method)
+  expected = moments.moments_of_each(goal, method, *parts, whole)
+  assert len(np.unique(expected["variance"], axis=0)) == len(dataset.domains)
+  taken = []
+  monkeypatch.setattr(moments, "most_domains", lambda kept: 1)
+  monkeypatch.setattr(shifts, "taken", lambda *x, of=shifts.taken: taken.append(x[1]) or of(*x))
+  found = moments.moments_of_each(goal, method, *parts, host)
+  assert [domains.tolist() for domains in taken] == [[0], [1], [2]]
+  for name, moment in expected.items():
+    np.testing.assert_allclose(found[name], moment, rtol=1e-6, atol=1e-9)

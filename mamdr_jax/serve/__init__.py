@@ -1,4 +1,4 @@
-"""After training: a stored model, scores of rows with raw ids, the best items for a user.
+"""After training: a stored model, scores of rows with raw ids, the best items for a user, export.
 
 >>> import tempfile
 >>> from mamdr_jax import configure, experiment
