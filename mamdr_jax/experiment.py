@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from mamdr_jax import check, keys, machine, results
+from mamdr_jax import check, keys, machine, measures, results
 from mamdr_jax.assembly import Experiment, Packed, Training, assemble, build, packed, read_data
 from mamdr_jax.baselines import baselines, ceiling
 from mamdr_jax.core import DomainBatches, Hparams, Tree
@@ -23,7 +24,7 @@ from mamdr_jax.files import CONFIG, MODEL, RESULT
 from mamdr_jax.metrics import figures
 from mamdr_jax.progress import Progress
 from mamdr_jax.theory.probe import held, serving_probe
-from mamdr_jax.train import Epoch, Probe, Rest, Run, Setup, fit, measuring
+from mamdr_jax.train import Epoch, Probe, Rest, Run, Setup, fit, measuring, scoring
 from mamdr_jax.train.memory import lanes_that_fit
 from mamdr_jax.workdir import identity, ids, model, runs
 from mamdr_jax.workdir.journal import Journal, opened
@@ -78,9 +79,16 @@ def run(
       said = remarks(experiment.dataset, training.batch_size)
       print(*experiment.dataset.notes, *said, sep="\n", file=sys.stderr)
       ready = ready or packed(experiment, training)
+      setup = setup_of(experiment, training, ready, journal)
       progress.begin(training.epochs * (2 if experiment.method.base else 1), len(journal.points))
-      train(experiment, training, ready, journal, progress)
+      train(experiment, training, setup, ready, journal, progress)
+      add_measures(experiment, training, setup, ready, journal)
       journal.close(outcome(experiment, training, journal, ready.num_parameters))
+    elif journal.lacking(measures.keys_of(training.measures)):
+      ready = packed(experiment, training)
+      setup = setup_of(experiment, training, ready, journal)
+      add_measures(experiment, training, setup, ready, journal)
+      journal.close(journal.result | {"config": training.config})
     else:
       print(f"{workdir} holds this experiment, finished; nothing was run", file=sys.stderr)
     progress.close()
@@ -91,17 +99,28 @@ def run(
   return journal.result
 
 
+def setup_of(experiment: Experiment, training: Training, data: Packed, journal: Journal) -> Setup:
+  """What all runs have in common; ValueError if the disk has no room for what is to rest there."""
+  _, goal, method = experiment
+  setup = Setup(goal, method, training.patience, training.reshuffle, training.stream)
+  if not training.rest:
+    return setup
+  on_disk, dtype = training.rest == "disk", jnp.dtype(training.rest_dtype)
+  if on_disk:
+    check.disk_fits(journal.workdir, data.kept, dtype.itemsize)
+  return setup._replace(rest=Rest(journal.workdir if on_disk else None, dtype.name))
+
+
 def train(
-  experiment: Experiment, training: Training, data: Packed, journal: Journal, progress: Progress
+  experiment: Experiment,
+  training: Training,
+  setup: Setup,
+  data: Packed,
+  journal: Journal,
+  progress: Progress,
 ) -> None:
   """Trains the runs that a journal lacks, and has it keep each as it ends."""
   dataset, goal, method = experiment
-  setup = Setup(goal, method, training.patience, training.reshuffle, training.stream)
-  if training.rest:
-    on_disk, dtype = training.rest == "disk", jnp.dtype(training.rest_dtype)
-    if on_disk:
-      check.disk_fits(journal.workdir, data.kept, dtype.itemsize)
-    setup = setup._replace(rest=Rest(journal.workdir if on_disk else None, dtype.name))
   points, alone = journal.points, 1 if training.stream else training.lanes
   pair = data.train, data.valid
   resumed = journal.resume(training.epochs)
@@ -133,7 +152,11 @@ def train(
     resumed=resumed,
   )
   tallied = measuring(setup, bool(training.stream))
-  look = lambda state, split: by_name(figures(tallied(state, data.train, split)), dataset.domains)
+  more = measured(training, setup, data, dataset.domains)
+
+  def look(state, split):
+    told = by_name(figures(tallied(state, data.train, split)), dataset.domains)
+    return told | ({measures.MEASURES: more(state, split)} if training.measures else {})
 
   def result(number: int, run: Run) -> dict:
     return points[number] | {
@@ -152,6 +175,36 @@ def train(
   if probe:
     spent = sum(journal.seconds)
     print(f"probes took {journal.probed:.1f} s of {spent:.1f} s", file=sys.stderr)
+
+
+def measured(
+  training: Training, setup: Setup, data: Packed, domains: Sequence[str]
+) -> Callable[[Tree, DomainBatches | HostBatches], dict]:
+  """(state, split) -> what a result has of the measures that are asked for."""
+  scored = scoring(setup, bool(training.stream))
+
+  def of(state, split):
+    rows = scored(state, data.train, split)
+    return measures.told(measures.measured(training.measures, rows, len(domains)), domains)
+
+  return of
+
+
+def add_measures(
+  experiment: Experiment, training: Training, setup: Setup, data: Packed, journal: Journal
+) -> None:
+  """Takes the measures of runs that had ended without them, of the best states that they left."""
+  more = measured(training, setup, data, experiment.dataset.domains)
+  lacking = journal.lacking(measures.keys_of(training.measures))
+  if lacking:
+    told = f"{len(lacking)} runs that had ended are measured by {', '.join(training.measures)}"
+    print(f"{journal.workdir}: {told}", file=sys.stderr)
+  for number, run in lacking.items():
+    state = journal.best(number, experiment.shapes(data.train)[1])
+    for name, split in (("valid", data.valid), ("test", data.test)):
+      own = run[name].get(measures.MEASURES, {})
+      run[name][measures.MEASURES] = own | more(state, split)
+    journal.amend(number, run)
 
 
 def outcome(

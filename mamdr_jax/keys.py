@@ -60,6 +60,12 @@ TRAINING = {
   "probe_every": Key(
     0, "epochs between measurements of how gradients of domains conflict; 0: none", "running"
   ),
+  "measures": Key(
+    (),
+    "what a run's result has beside AUC: some of 'gauc', 'ndcg@10', 'hr@10' (or another number), "
+    "'calibration', 'log_loss'; what has ended is measured again",
+    "running",
+  ),
 }
 
 
