@@ -9,6 +9,7 @@ from mamdr_jax.report import comparison, files, names, sweeps
 from mamdr_jax.report.cells import Cell, by_data, by_model, cells_of, fewer_draws
 from mamdr_jax.report.curves import domain_curves, method_curves
 from mamdr_jax.report.figures import grid_figure, helpers_figure, rank_figure
+from mamdr_jax.report.measures import measure_sections
 from mamdr_jax.report.replicates import over, pool
 from mamdr_jax.report.results import baselines, by_setting
 from mamdr_jax.report.runs import write_runs
@@ -104,6 +105,7 @@ def compose(
     if len(group) > 1:
       heading = f"AUC per domain on {data}, {names.model_name(group[0].model)} (as Table VII)"
       sections.append((heading, comparison.domain_comparison(group, with_paper)))
+  sections += measure_sections(cells)
   data = names.data_names(results)
   for name, result in results.items():
     if len(by_setting(result)) > 1:

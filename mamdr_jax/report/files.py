@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mamdr_jax.files import CONFIG, METRICS, RESULT, opened
+from mamdr_jax.measures import BY_DOMAIN, MEAN, MEASURES
 from mamdr_jax.report.results import RATES
 from mamdr_jax.results import read as read_result
 
@@ -100,6 +101,8 @@ def _check(path: Path, result) -> None:
     figures = [[one[key] for key in FIGURES] + list(one["auc"].values()) for one in measured]
     np.array(figures, float), np.array([[run[key] for key in WHEN] for run in runs], float)
     rates = [(key, run[key]) for run in runs for key in RATES]
+    more = [one for split in measured for one in split.get(MEASURES, {}).values()]
+    np.array([one[MEAN] for one in more], float), [one[BY_DOMAIN].values() for one in more]
   except (KeyError, TypeError, ValueError, AttributeError):
     named, domains = False, []
   if not (named and domains and all(own == domains[0] for own in domains)):
