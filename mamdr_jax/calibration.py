@@ -65,14 +65,13 @@ def log_loss(
   return np.divide(total, rows, out=np.full(num_domains, np.nan), where=rows > 0)
 
 
-def corrected(predicted: np.ndarray, kept: np.ndarray | float) -> np.ndarray:
-  """Probabilities among all impressions, of those learned where a share of negatives was kept.
+def corrected(logits: np.ndarray, kept: np.ndarray | float) -> np.ndarray:
+  """Logits among all impressions, of those learned where a share w = `kept` of negatives was.
 
-  p / (p + (1 − p) / w), w = `kept`: which negatives were kept must have been chance. Order within
-  a domain is as before.
+  Of probabilities that is p ← p / (p + (1 − p) / w), of logits x ← x + log w. It is right where
+  chance alone decided which negatives were kept. Order within a domain is as before.
   """
-  predicted = np.asarray(predicted, np.float64)
-  return predicted / (predicted + (1 - predicted) / kept)
+  return np.asarray(logits, np.float64) + np.log(kept)
 
 
 def kept_share(trained: np.ndarray, true: np.ndarray) -> np.ndarray:

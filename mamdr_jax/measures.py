@@ -77,7 +77,7 @@ def of_users(name: str, lists: ranking.Lists, num_domains: int) -> ranking.Avera
     return ranking.gauc(lists, num_domains)
   kind, k = RANKING.fullmatch(name).groups()
   value = (ranking.ndcg if kind == "ndcg" else ranking.hit_rate)(lists, int(k))
-  return ranking.averaged(value, lists, num_domains)
+  return ranking.averaged(value, lists.domain, lists.broken, num_domains)
 
 
 def keys_of(names: Collection[str]) -> list[str]:

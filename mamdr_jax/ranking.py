@@ -97,23 +97,27 @@ def hit_rate(lists: Lists, k: int) -> np.ndarray:
 
 
 def averaged(
-  value: np.ndarray, lists: Lists, num_domains: int, weight: np.ndarray | None = None
+  value: np.ndarray,
+  domain: np.ndarray,
+  broken: np.ndarray,
+  num_domains: int,
+  weight: np.ndarray | None = None,
 ) -> Averaged:
   """The mean over lists of each domain, those left out whose value [L] is NaN.
 
   Args:
     value: [L].
-    lists: whose it is. A domain that has a list with a score that is NaN has no figure.
+    domain, broken: [L], as `Lists` has them. A domain in which a list is broken has no figure.
     num_domains: D.
     weight: [L], of the lists; by default they count alike.
   """
-  there, domain = ~np.isnan(value), lists.domain
+  there = ~np.isnan(value)
   weight = np.where(there, 1.0 if weight is None else weight, 0.0)
   count = lambda x: np.bincount(domain, x, num_domains)
   total = count(np.where(there, value, 0.0) * weight)
   counted = count(there).astype(np.int64)
   left_out = count(~there).astype(np.int64)
-  return Averaged(_ratio(total, count(weight), count(lists.broken) > 0), counted, left_out)
+  return Averaged(_ratio(total, count(weight), count(broken) > 0), counted, left_out)
 
 
 def gauc(lists: Lists, num_domains: int) -> Averaged:
@@ -121,7 +125,15 @@ def gauc(lists: Lists, num_domains: int) -> Averaged:
 
   As in Zhou et al., Deep Interest Network, KDD 2018.
   """
-  return averaged(auc(lists), lists, num_domains, lists.rows)
+  return averaged(auc(lists), lists.domain, lists.broken, num_domains, lists.rows)
+
+
+def domain_auc(
+  score: np.ndarray, label: np.ndarray, domain: np.ndarray, num_domains: int
+) -> np.ndarray:
+  """The AUC of all rows of each domain, ties half: [D] float64, NaN where it lacks a label."""
+  lists = lists_of(score, label, np.zeros_like(domain), domain)
+  return averaged(auc(lists), lists.domain, lists.broken, num_domains).value
 
 
 def _total(lists: Lists, of_ties: np.ndarray) -> np.ndarray:

@@ -95,7 +95,10 @@ def test_the_correction_undoes_a_draw_of_negatives(kept):
   rates = np.array([label[trained][kind[trained] == k].mean() for k in (0, 1)])
   share = calibration.kept_share(label[trained].mean(), label.mean())
   assert share == pytest.approx(kept, rel=0.02)
-  before, after = rates[kind], calibration.corrected(rates[kind], share)
+  before = rates[kind]
+  logits = np.log(before / (1 - before))
+  after = calibration.probability(calibration.corrected(logits, share))
+  np.testing.assert_allclose(after, before / (before + (1 - before) / share), rtol=1e-12)
   assert abs(calibration.pcoc(before, label, 0 * kind, 1)[0] - 1) > 0.3
   np.testing.assert_allclose(calibration.pcoc(after, label, kind, 2), 1, atol=0.02)
   assert (np.argsort(before, kind="stable") == np.argsort(after, kind="stable")).all()

@@ -29,6 +29,10 @@ def by_list(score, label, user, domain):
     yield d, score[own], label[own]
 
 
+def mean_of(value, lists):
+  return ranking.averaged(value, lists.domain, lists.broken, NUM_DOMAINS)
+
+
 def hit_of_all_orders(score, label, k):
   """The share of the orders of a list, tied rows in any, that have a positive in the first k."""
   if not label.any():
@@ -81,9 +85,12 @@ def test_domains_have_means_over_users_and_count_who_is_left_out():
     assert (found.counted[d], found.left_out[d]) == (len(both), len(own) - len(both))
     liked = [ndcg_score(y[None], s[None], k=3) for s, y in own if y.any() and y.size > 1]
     liked += [1.0 for _, y in own if y.any() and y.size == 1]
-    mean = ranking.averaged(ranking.ndcg(lists, 3), lists, NUM_DOMAINS)
+    mean = mean_of(ranking.ndcg(lists, 3), lists)
     assert mean.value[d] == pytest.approx(np.mean(liked), rel=1e-12)
     assert mean.counted[d] == len(liked)
+    whole = ranking.domain_auc(score, label, domain, NUM_DOMAINS)
+    expected = roc_auc_score(label[domain == d], score[domain == d])
+    assert whole[d] == pytest.approx(expected, rel=1e-12)
   assert np.isnan(found.value[2:]).all() and found.counted[2:].tolist() == [0, 0]
   assert found.left_out[3] == 0 < found.left_out[2]
 
@@ -103,8 +110,8 @@ def test_a_score_that_is_no_number_leaves_its_domain_without_a_figure():
   lists = ranking.lists_of(score, label, user, domain)
   for found in (
     ranking.gauc(lists, NUM_DOMAINS),
-    ranking.averaged(ranking.ndcg(lists, 3), lists, NUM_DOMAINS),
-    ranking.averaged(ranking.hit_rate(lists, 3), lists, NUM_DOMAINS),
+    mean_of(ranking.ndcg(lists, 3), lists),
+    mean_of(ranking.hit_rate(lists, 3), lists),
   ):
     assert np.isnan(found.value).tolist() == [False, True, False, True]
   assert ranking.gauc(lists, NUM_DOMAINS).value[0] == before.value[0]

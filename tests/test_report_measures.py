@@ -26,7 +26,7 @@ def a_measured(auc, seed=0, **values):
 
 
 @pytest.fixture
-def measured(tmp_path):
+def three_methods(tmp_path):
   """Three methods: one with two seeds, one that lacks a measure, one without any."""
   first = {"gauc": 0.6, "ndcg_at_10": 0.30, "pcoc": 1.25, "ece": 0.10}
   again = first | {"gauc": 0.7}
@@ -38,8 +38,8 @@ def measured(tmp_path):
   return tmp_path
 
 
-def test_a_table_has_a_row_a_method_and_the_best_in_bold(measured):
-  ((heading, body),) = measure_sections(report.cells_of(read_all(measured)))
+def test_a_table_has_a_row_a_method_and_the_best_in_bold(three_methods):
+  ((heading, body),) = measure_sections(report.cells_of(read_all(three_methods)))
   assert heading == "Measures beside AUC on amazon 6"
   assert rows_of(body.split("\n\n")[0]) == [
     ["method", "GAUC", "NDCG@10", "PCOC", "ECE"],
@@ -51,33 +51,33 @@ def test_a_table_has_a_row_a_method_and_the_best_in_bold(measured):
   assert "Krichene & Rendle" in body
 
 
-def test_a_report_has_it_where_there_is_something(measured, tmp_path):
-  text = report.write_report([measured], tmp_path / "out")[0].read_text()
+def test_a_report_has_it_where_there_is_something(three_methods, tmp_path):
+  text = report.write_report([three_methods], tmp_path / "out")[0].read_text()
   assert "## Measures beside AUC on amazon 6" in text
-  none = read_all(measured / "dn")
+  none = read_all(three_methods / "dn")
   assert measure_sections(report.cells_of(none)) == []
   assert "beside AUC" not in report.compose(none)
 
 
-def test_a_predicted_rate_is_the_better_the_nearer_it_is_to_the_observed_one(measured):
+def test_a_predicted_rate_is_the_better_the_nearer_it_is_to_the_observed_one(three_methods):
   for value, winner in ((1.3, "MLP"), (1.1, "MLP+MAMDR"), (0.75, "MLP"), (0.0, "MLP")):
-    found = read_all(measured / "alternate", measured / "mamdr")
+    found = read_all(three_methods / "alternate", three_methods / "mamdr")
     found["mamdr"]["runs"][0]["test"]["measures"]["pcoc"]["mean"] = value
     _, *rows = rows_of(measure_table(report.cells_of(found)))
     assert [row[0] for row in rows if row[3].startswith("**")] == [winner]
 
 
-def test_the_flat_table_has_their_means(measured):
-  report.write_runs(read_all(measured), measured / "runs.csv")
-  with (measured / "runs.csv").open(encoding="utf-8") as file:
+def test_the_flat_table_has_their_means(three_methods):
+  report.write_runs(read_all(three_methods), three_methods / "runs.csv")
+  with (three_methods / "runs.csv").open(encoding="utf-8") as file:
     rows = {(row["method"], row["seed"]): row for row in csv.DictReader(file)}
   assert rows["alternate", "1"]["test_mean_gauc"] == "0.7"
   assert rows["mamdr", "0"]["test_mean_ndcg@10"] == ""
   assert list(rows["mamdr", "0"])[-2:] == ["test_auc/A", "test_auc/B"]
 
 
-def test_what_is_no_measure_is_told(measured):
-  path = measured / "mamdr" / files.RESULT
+def test_what_is_no_measure_is_told(three_methods):
+  path = three_methods / "mamdr" / files.RESULT
   whole = json.loads(path.read_text())
   for broken in ({"gauc": 0.5}, {"gauc": {"mean": "high", "by_domain": {}}}, [1]):
     whole["runs"][0]["test"]["measures"] = broken

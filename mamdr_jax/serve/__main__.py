@@ -1,7 +1,9 @@
 """A stored model at the command line.
 
 python -m mamdr_jax.serve score MODEL ROWS --out=SCORES [--rank] [--unknown_domain=shared]
-                                                [--user_features=FILE] [--item_features=FILE]
+                    [--user_features=FILE] [--item_features=FILE] [--base_rates=FILE]
+python -m mamdr_jax.serve evaluate MODEL ROWS [--out=FIGURES.json|.csv] [--top=10] [as for score]
+                    [--all_items=USERS --seen=FILE,...]             figures of rows with labels
 python -m mamdr_jax.serve recommend MODEL USERS --out=BEST [--top=10] [--items=FILE] [--seen=FILE]
 python -m mamdr_jax.serve store WORKDIR --out=MODEL [--run=N] [--trust]    that of any run
 python -m mamdr_jax.serve check MODEL                            reads all of it, for its checksums
@@ -17,7 +19,9 @@ from pathlib import Path
 from absl import app, flags, logging
 
 from mamdr_jax import backend, experiment
-from mamdr_jax.serve import stored
+from mamdr_jax.serve import figures, stored
+from mamdr_jax.serve.all_items import over_all_items
+from mamdr_jax.serve.evaluate import evaluate, of_some, read
 from mamdr_jax.serve.lists import recommend_file
 from mamdr_jax.serve.model import Model, load
 from mamdr_jax.serve.raw import ERROR
@@ -27,6 +31,7 @@ FLAGS = flags.FLAGS
 # What each command is given.
 COMMANDS = {
   "score": ("MODEL", "ROWS"),
+  "evaluate": ("MODEL", "ROWS"),
   "recommend": ("MODEL", "USERS"),
   "store": ("WORKDIR",),
   "check": ("MODEL",),
@@ -41,7 +46,7 @@ def main(argv: list[str]) -> None:
   needed = " ".join(COMMANDS[command])
   if len(paths) != len(COMMANDS[command]):
     sys.exit(f"error: python -m mamdr_jax.serve {command} {needed}: {len(paths)} were given")
-  if command != "check" and not FLAGS.out:
+  if command not in ("check", "evaluate") and not FLAGS.out:
     sys.exit(f"error: {command}: --out is lacking; name what is to be written")
   logging.set_verbosity(logging.WARNING)
   backend.keep_compiled()
@@ -62,7 +67,11 @@ def run(command: str, paths: list[Path]) -> None:
     stored.check(paths[0])
     print(f"{paths[0]} is whole")
   else:
-    model = load(paths[0], user_features=FLAGS.user_features, item_features=FLAGS.item_features)
+    more = {name: FLAGS[name].value for name in ("user_features", "item_features", "base_rates")}
+    model = load(paths[0], **more)
+    if command == "evaluate":
+      print(evaluated(model, paths[1], FLAGS.out and Path(FLAGS.out)))
+      return
     loaded = time.monotonic()
     told = (score if command == "score" else recommend)(model, paths[1], Path(FLAGS.out))
     seconds = time.monotonic() - loaded
@@ -80,6 +89,28 @@ def score(model: Model, source: Path, out: Path) -> str:
   )
 
 
+def evaluated(model: Model, source: Path, out: Path | None) -> str:
+  """The figures as text; a file has them, too, if one is named."""
+  if out:
+    figures.check(out)
+  if FLAGS.top < 1:
+    raise ValueError(f"top={FLAGS.top}; choose 1 or more")
+  if FLAGS.all_items is not None and (FLAGS.all_items < 1 or not FLAGS.seen):
+    raise ValueError("--all_items=USERS needs a number from 1 up, and --seen=FILE, what users had")
+  labelled = read(model, source, FLAGS.unknown_domain)
+  found = evaluate(labelled, FLAGS.top)
+  if FLAGS.all_items:
+    seen = [Path(path) for path in FLAGS.seen.split(",")]
+    options = {"num_users": FLAGS.all_items, "k": FLAGS.top}
+    found = found._replace(
+      measures=found.measures | over_all_items(model, labelled, seen, **options)
+    )
+  found = of_some(found)
+  if out:
+    figures.write(found, out)
+  return f"{figures.table_of(found)}\n\n{figures.note(found)}"
+
+
 def recommend(model: Model, source: Path, out: Path) -> str:
   items, seen = (path and Path(path) for path in (FLAGS.items, FLAGS.seen))
   options = {"top": FLAGS.top, "items": items, "seen": seen}
@@ -93,9 +124,11 @@ def define() -> None:
   flags.DEFINE_string("unknown_domain", ERROR, "error or shared: see the docs.")
   flags.DEFINE_string("user_features", None, "Features of users that training never saw.")
   flags.DEFINE_string("item_features", None, "Features of items that training never saw.")
-  flags.DEFINE_integer("top", 10, "How many items for each row.")
+  flags.DEFINE_string("base_rates", None, "True rates of positives: columns domain and rate.")
+  flags.DEFINE_integer("top", 10, "How many items for each row; of evaluate the K of NDCG and HR.")
+  flags.DEFINE_integer("all_items", None, "Of how many users all items are scored.")
   flags.DEFINE_string("items", None, "A file of the items to choose from; by default all.")
-  flags.DEFINE_string("seen", None, "A file of users and items that are not to come again.")
+  flags.DEFINE_string("seen", None, "Users and items that are not to come again.")
   flags.DEFINE_bool("trust", False, "Let the config of a workdir say which files are read.")
   flags.DEFINE_integer("run", None, "The number of the run; by default the best on validation.")
 

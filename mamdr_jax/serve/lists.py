@@ -1,14 +1,12 @@
 """The best items for the users of a file, written to another."""
 
-import functools
 from pathlib import Path
 
 import pyarrow as pa
 
 from mamdr_jax import files
-from mamdr_jax.data import streams
-from mamdr_jax.serve.model import Model
-from mamdr_jax.serve.raw import ERROR, Source
+from mamdr_jax.serve.model import Model, whole
+from mamdr_jax.serve.raw import ERROR
 from mamdr_jax.serve.writers import writer
 
 
@@ -55,9 +53,3 @@ def recommend_file(
 
   files.write_aside(out, fill)
   return table.num_rows
-
-
-def whole(path: Path) -> Source:
-  """All rows of a file."""
-  table = pa.concat_tables(streams.blocks(path)).combine_chunks()
-  return Source(path, table, functools.partial(streams.place, path))

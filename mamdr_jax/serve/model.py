@@ -2,13 +2,16 @@
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from mamdr_jax.serve.predict import Predictor
+from mamdr_jax.calibration import corrected, probability
+from mamdr_jax.data import streams
+from mamdr_jax.serve import base_rates as rates
+from mamdr_jax.serve.predict import Predictor, Rows
 from mamdr_jax.serve.raw import ERROR, Columns, Reader, Source, columns_of, fields
 from mamdr_jax.serve.recommend import Recommender
 from mamdr_jax.serve.stored import Stored, read, with_features
@@ -21,6 +24,7 @@ def load(
   *,
   user_features: str | os.PathLike | None = None,
   item_features: str | os.PathLike | None = None,
+  base_rates: str | os.PathLike | None = None,
 ) -> "Model":
   """The model in a folder, such as the `model` of a workdir; see `stored.read` for errors.
 
@@ -29,12 +33,15 @@ def load(
     user_features: given features of users that training never saw, an `.npy` or `.npz` file as for
       `data/table.py`, of a model that was trained with such. They serve them in place of the mean.
     item_features: the same of items.
+    base_rates: a file with the columns `domain` and `rate`, the true share of positives. Of a model
+      that was trained on some of the negatives, probabilities are then those of all impressions:
+      see `calibration.corrected`.
   """
   found = read(Path(path))
   for field, file in {"user": user_features, "item": item_features}.items():
     if file:
       found = with_features(found, field, Path(file))
-  return Model(found)
+  return Model(found, base_rates and rates.read(whole(Path(base_rates)), found))
 
 
 class Model:
@@ -45,8 +52,8 @@ class Model:
     domains: names of the domains.
   """
 
-  def __init__(self, stored: Stored):
-    self.stored, self.domains = stored, stored.domains
+  def __init__(self, stored: Stored, base_rates: rates.BaseRates | None = None):
+    self.stored, self.domains, self._rates = stored, stored.domains, base_rates
     self.predict = Predictor(stored)
     self._by_column, self._by_field = columns_of(stored), fields(stored)
     self._readers = {}
@@ -69,7 +76,14 @@ class Model:
     """
     named, source = self._asked(rows, columns)
     numbered, _ = self.reader(unknown_domain, named)(source)
-    return probability(self.predict(numbered))
+    return probability(self.logits(numbered, source.place))
+
+  def logits(self, rows: Rows, place: Callable[[int], str]) -> np.ndarray:
+    """Those of rows as a reader has them, [n], corrected by the base rates if there are any."""
+    return self._corrected(self.predict(rows), rows.domain, place)
+
+  def _corrected(self, logits, domain, place):
+    return corrected(logits, self._rates.of(domain, place)) if self._rates else logits
 
   def recommend(
     self,
@@ -116,11 +130,13 @@ class Model:
     found = self._recommender(
       rows, top, items and reader.items(items), seen and reader.seen(asked, seen)
     )
+    place = lambda at: asked.place(int(found.row[at]))
+    logits = self._corrected(found.logit, rows.domain[found.row], place)
     return {
       "row": found.row,
       "rank": found.rank,
       "item": raw[found.item],
-      "probability": probability(found.logit),
+      "probability": probability(logits),
     }
 
   @functools.cached_property
@@ -144,10 +160,10 @@ class Model:
     return self._readers[key]
 
 
-def probability(logits: np.ndarray) -> np.ndarray:
-  """1 / (1 + e⁻ˣ) in float64, in which logits that differ stay apart."""
-  with np.errstate(over="ignore"):
-    return 1 / (1 + np.exp(-logits.astype(np.float64)))
+def whole(path: Path) -> Source:
+  """All rows of a file."""
+  table = pa.concat_tables(streams.blocks(path)).combine_chunks()
+  return Source(path, table, functools.partial(streams.place, path))
 
 
 def given(rows) -> Source:

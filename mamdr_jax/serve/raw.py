@@ -1,7 +1,7 @@
 """Columns as they come become the numbers that a model reads; what it does not know is told."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,12 +77,9 @@ class Reader:
     named = self.columns
     check_columns(path, [*named.ids.values(), named.domain, *named.dense], block.column_names)
     ids, unknown = {}, np.zeros(block.num_rows, np.int32)
-    for i, (field, known) in enumerate(self._ids.items()):
+    for i, field in enumerate(self._ids):
       cells = distinct(path, named.ids[field], block[named.ids[field]])
-      found = rows_of(known, *cells)
-      lacking, mean = found < 0, np.int32(len(known))
-      instead = mean + 1 + rows_of(self._more[field], *cells) if field in self._more else mean
-      ids[field] = np.where(lacking, instead, found)
+      ids[field], lacking = self.found(field, *cells)
       unknown |= lacking.astype(np.int32) << i
     codes, texts = distinct(path, named.domain, block[named.domain])
     domain = rows_of(self._domains, codes, texts)
@@ -98,6 +95,17 @@ class Reader:
       numbers = [_numbers(block[name], name, place) for name in named.dense]
       dense["row"] = _in_units(np.stack(numbers, axis=1), self.stored.units.get("row"))
     return Rows(ids, dense, domain), unknown
+
+  def found(self, field: str, codes: np.ndarray, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of a table that cells, as `distinct` gives them, stand for, and which are not known.
+
+    What is not known, [n] bool, has the row of given features that came later, or the mean.
+    """
+    known, more = self._ids[field], self._more.get(field)
+    found = rows_of(known, codes, texts)
+    lacking, mean = found < 0, np.int32(len(known))
+    instead = mean if more is None else mean + 1 + rows_of(more, codes, texts)
+    return np.where(lacking, instead, found), lacking
 
   def items(self, source: Source) -> np.ndarray:
     """The items of rows that need no other column: [n] int32; ValueError at one not known."""
@@ -132,12 +140,17 @@ class Reader:
     return pa.array(texts, pa.string()).take(pa.array(at))
 
   def _no_domain(self, name: str) -> str:
-    near = difflib.get_close_matches(name, self.stored.domains, n=1)
-    hint = f"did you mean {brief(near[0])!r}? " if near else ""
     return (
-      f"the model has no domain {brief(name)!r}; {hint}unknown_domain={SHARED} has it scored by "
-      "what all domains share"
+      f"{no_domain(name, self.stored.domains)}unknown_domain={SHARED} has it scored by what all "
+      "domains share"
     )
+
+
+def no_domain(name: str, known: Sequence[str]) -> str:
+  """The beginning of a sentence about it."""
+  near = difflib.get_close_matches(name, known, n=1)
+  hint = f"did you mean {brief(near[0])!r}? " if near else ""
+  return f"the model has no domain {brief(name)!r}; {hint}"
 
 
 def _in_units(number: np.ndarray, units: np.ndarray | None) -> np.ndarray:

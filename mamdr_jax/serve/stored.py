@@ -33,6 +33,7 @@ class Stored(NamedTuple):
   moments: dict[str, jax.Array] | None  # [D + 1, ...]
   # field -> the raw ids that training never saw whose features are given, those after N
   more: dict[str, np.ndarray]
+  counts: np.ndarray | None  # [D, 2], training rows by label; None in a model of an older version
 
 
 def read(path: Path) -> Stored:
@@ -76,10 +77,13 @@ def read(path: Path) -> Stored:
   if goal.moments is not None:
     found = (name.rpartition("/")[2] for name in told["arrays"] if name.startswith("moments/"))
     moments = {name: take(f"moments/{name}", None) for name in found}
+  counts = None
+  if model.COUNTS in told["arrays"]:
+    counts = np.asarray(take(model.COUNTS, (told["domains"], 2)))
   state, given, moments = jax.tree.map(jnp.asarray, (state, given, moments))
   return Stored(
     path, told, goal, method, known["domains"], known["vocab"], known["moments"],
-    state, kept, given, moments, {},
+    state, kept, given, moments, {}, counts,
   )  # fmt: skip
 
 

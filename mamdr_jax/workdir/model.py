@@ -9,6 +9,7 @@ others:
                the others: it serves an id that training never saw.
   given/...    features of users and items, [N + 1, f], the last row again the mean.
   moments/...  of every domain and, last, their mean, [D + 1, ...], for a model that needs them.
+  counts       of every domain how many training rows have label 0 and 1, [D, 2].
 """
 
 import shutil
@@ -19,7 +20,8 @@ import jax
 
 from mamdr_jax import files
 from mamdr_jax.core import DomainBatches, Method, Tree
-from mamdr_jax.data import Dataset, HostBatches
+from mamdr_jax.data import SPLITS, Dataset, HostBatches
+from mamdr_jax.data.blocks import count_rows
 from mamdr_jax.data.dataset import batch_rows
 from mamdr_jax.files import IDS
 from mamdr_jax.objective import Objective
@@ -31,7 +33,7 @@ from mamdr_jax.workdir.moments import moments_of_each
 from mamdr_jax.workdir.runs import BEST
 
 FORMAT = 1
-ABOUT = "model.json"
+ABOUT, COUNTS = "model.json", "counts"
 # What `model.json` has of each kind.
 KINDS = {
   "format": int,
@@ -94,6 +96,7 @@ def write(
     for of, tables in (("given", dataset.frozen), ("moments", moments)):
       for name, table in tables.items():
         yield f"{of}/{name}", arrays.with_mean(arrays.blocks(table))
+    yield COUNTS, arrays.blocks(count_rows(dataset)[:, SPLITS.index("train")])
 
   def fill(folder):
     folder.mkdir()
