@@ -14,9 +14,10 @@ from mamdr_jax import check, keys, machine, measures, results
 from mamdr_jax.assembly import Experiment, Packed, Training, assemble, build, packed, read_data
 from mamdr_jax.baselines import baselines, ceiling
 from mamdr_jax.core import DomainBatches, Hparams, Tree
-from mamdr_jax.data import Dataset, on_host, remarks, renumber
+from mamdr_jax.data import SPLITS, Dataset, on_host, remarks, renumber
 from mamdr_jax.data.batches import HostBatches, some
-from mamdr_jax.data.dataset import batch_rows, num_rows_of
+from mamdr_jax.data.blocks import count_rows
+from mamdr_jax.data.dataset import batch_rows
 from mamdr_jax.data.minibatches import AUTO
 from mamdr_jax.distribution import many
 from mamdr_jax.evaluate import by_name
@@ -212,10 +213,11 @@ def outcome(
 ) -> dict:
   """What `result.json` is to hold once all runs have ended."""
   dataset, results = experiment.dataset, journal.gathered()
-  rows, chosen = {}, {}
+  rows, chosen, counts = {}, {}, count_rows(dataset)
+  by_domain = lambda of: dict(zip(dataset.domains, of.tolist(), strict=True))
   if many(len(dataset.domains)):  # tables name the largest
-    size = num_rows_of(dataset, "train").tolist()
-    rows = {"rows": dict(zip(dataset.domains, size, strict=True))}
+    rows = {"rows": by_domain(counts[:, SPLITS.index("train")].sum(1))}
+  tested = counts[:, SPLITS.index("test")]
   if training.batch_size == AUTO:
     chosen = {"batch_size": batch_rows(dataset, AUTO)}
   return {
@@ -223,6 +225,7 @@ def outcome(
     "runs": results,
     "ceiling": ceiling(dataset),
     "baselines": baselines(dataset),
+    "tested": {"rows": by_domain(tested.sum(1)), "positives": by_domain(tested[:, 1])},
     "seconds": sum(result["seconds"] for result in results),
     "data": journal.about["data"],
     "code": journal.about["code"],
@@ -310,18 +313,34 @@ def again(
   workdir: Path, run: int, dataset: Dataset | None, trust: bool
 ) -> tuple[Experiment, HostBatches]:
   """The experiment of a workdir that has such a run, and its training rows; see `load`."""
+  there = described(workdir)
+  config = ml_collections.ConfigDict(there["config"])
+  if not 0 <= run < len(there["points"]):
+    raise ValueError(f"{workdir} has runs 0 to {len(there['points']) - 1}, and no run {run}")
+  dataset = renumber(dataset or data_of(workdir, trust), **ids.read(workdir))
+  experiment = build(config, dataset)
+  return experiment, host_split(experiment, config.batch_size)
+
+
+def described(workdir: Path) -> dict:
+  """What `config.json` says of the experiment in a folder; ValueError if there is none."""
   there = identity.read(workdir)
   if there is None:
     raise ValueError(f"{workdir} holds no experiment: it has no {CONFIG}")
-  config = ml_collections.ConfigDict(there["config"])
-  named = [key for key in keys.PLACES if keys.flat(there["config"]).get(key)]
-  if dataset is None and named and not trust:
+  return there
+
+
+def data_of(workdir: Path, trust: bool = False) -> Dataset:
+  """The data of an experiment, read or drawn again as its config says.
+
+  Raises:
+    ValueError: the config names files, and nobody said to `trust` it.
+  """
+  config = described(workdir)["config"]
+  named = keys.files_named(config)
+  if named and not trust:
     raise ValueError(
       f"{workdir / CONFIG} names files ({named[0]}): give the data "
       "set, or trust=True to have them read"
     )
-  if not 0 <= run < len(there["points"]):
-    raise ValueError(f"{workdir} has runs 0 to {len(there['points']) - 1}, and no run {run}")
-  dataset = renumber(dataset or read_data(config), **ids.read(workdir))
-  experiment = build(config, dataset)
-  return experiment, host_split(experiment, config.batch_size)
+  return read_data(ml_collections.ConfigDict(config))

@@ -86,6 +86,11 @@ FILES = ("data.path", "data.user_features", "data.item_features")
 PLACES = ("data.root", "data.cache", *FILES)
 
 
+def files_named(config: Mapping) -> list[str]:
+  """The keys by which a config names files or folders of data."""
+  return [key for key in PLACES if flat(config).get(key)]
+
+
 def flat(config: Mapping) -> dict[str, object]:
   """The keys of a config by dotted name."""
   leaves = {}

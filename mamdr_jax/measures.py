@@ -15,8 +15,7 @@ from mamdr_jax import calibration, ranking
 from mamdr_jax.core import DomainBatches
 
 RANKING = re.compile(r"(ndcg|hr)@([1-9][0-9]{0,5})")
-ORDER = "gauc", "ndcg@10", "hr@10"  # what every system's scores allow
-EVERY = *ORDER, "calibration", "log_loss"
+OF_RATES = "calibration", "log_loss"  # what scores that are no probabilities do not have
 MEASURES, MEAN, BY_DOMAIN = "measures", "mean", "by_domain"  # the keys of a result
 COUNTED, LEFT_OUT = "users", "left_out"
 SAMPLED = """\
@@ -47,7 +46,7 @@ def check(key: str, names) -> None:
   if not isinstance(names, list | tuple):
     raise ValueError(f"{key}={names!r}; expected a tuple, e.g. ('gauc', 'ndcg@10')")
   for name in names:
-    if not isinstance(name, str) or not (name in EVERY or RANKING.fullmatch(name)):
+    if not isinstance(name, str) or not (name in ("gauc", *OF_RATES) or RANKING.fullmatch(name)):
       raise ValueError(
         f"{key}: unknown measure {name!r}; choose some of gauc, ndcg@K, hr@K, calibration, log_loss"
       )

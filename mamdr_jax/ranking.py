@@ -128,14 +128,6 @@ def gauc(lists: Lists, num_domains: int) -> Averaged:
   return averaged(auc(lists), lists.domain, lists.broken, num_domains, lists.rows)
 
 
-def domain_auc(
-  score: np.ndarray, label: np.ndarray, domain: np.ndarray, num_domains: int
-) -> np.ndarray:
-  """The AUC of all rows of each domain, ties half: [D] float64, NaN where it lacks a label."""
-  lists = lists_of(score, label, np.zeros_like(domain), domain)
-  return averaged(auc(lists), lists.domain, lists.broken, num_domains).value
-
-
 def _total(lists: Lists, of_ties: np.ndarray) -> np.ndarray:
   """Sums over the ties of each list: [K] -> [L]."""
   return np.bincount(lists.of, of_ties, lists.rows.size)

@@ -4,10 +4,16 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pytest
+from absl import flags
+from absl.testing import flagsaver
 from pyarrow import csv
-from test_readme import ROOT, example, launch
+from test_readme import ROOT, example, launch, others
+
+from mamdr_jax.serve import __main__ as serve
 
 TINY = (
   *("--config.data.preset=", "--config.data.sizes=(120,90,60)", "--config.data.features=ids"),
@@ -16,7 +22,24 @@ TINY = (
 )
 
 
-def test_the_page_of_serving(tmp_path, monkeypatch, capsys):
+@pytest.fixture(scope="module")
+def here():
+  """A function that runs a command of `serve` in this process."""
+  serve.define()
+
+  def run(command: str) -> None:
+    python, *words = shlex.split(command)
+    assert (python, words[:2]) == ("python", ["-m", "mamdr_jax.serve"])
+    with flagsaver.flagsaver():
+      _, name, *paths = flags.FLAGS(["serve", *words[2:]])
+      serve.run(name, [Path(path) for path in paths])
+
+  yield run
+  for flag in flags.FLAGS.flags_by_module_dict()[serve.__name__]:
+    delattr(flags.FLAGS, flag.name)
+
+
+def test_the_page_of_serving(here, tmp_path, monkeypatch, capsys):
   monkeypatch.chdir(tmp_path)
   launch(example("serving run"), *TINY)
   (tmp_path / "rows.csv").write_text(example("serving rows"))
@@ -41,3 +64,12 @@ def test_the_page_of_serving(tmp_path, monkeypatch, capsys):
   scores = names["model"].score(user=[17, 17, 3], item=[4, 9, 9], domain=["D1", "D1", "D2"])
   np.testing.assert_array_equal(scores, [row["probability"] for row in found[:3]])
   assert "('D1', 'D2', 'D3')" in capsys.readouterr().out
+  (tmp_path / "rates.csv").write_text(example("serving rates"))
+  (tmp_path / "labelled.csv").write_text(example("serving labelled"))
+  here(example("serving evaluate"))
+  assert "| mean over domains | 5 in all |" in capsys.readouterr().out
+  found = {row["domain"]: row for row in csv.read_csv("figures.csv").to_pylist()}
+  assert [found[name]["gauc users"] for name in ("D1", "D2")] == [1, 1]
+  others(example("serving rows written"))
+  here(example("serving all items"))
+  assert "NDCG@10/all" in capsys.readouterr().out

@@ -9,6 +9,7 @@ import numpy as np
 
 from mamdr_jax.files import CONFIG, METRICS, RESULT, opened
 from mamdr_jax.measures import BY_DOMAIN, MEAN, MEASURES
+from mamdr_jax.report import names
 from mamdr_jax.report.results import RATES
 from mamdr_jax.results import read as read_result
 
@@ -76,12 +77,16 @@ def read_all(found: Mapping[str, Path]) -> tuple[dict[str, dict], list[str]]:
 def read(workdir: Path) -> dict:
   """What `result.json` holds, each run with its mean number of `passes` an epoch, None if unknown.
 
+  Scores of another system have no epochs.
+
   Raises:
     ValueError: a file is missing, is not JSON or is not what an experiment leaves behind.
   """
   path = Path(workdir) / RESULT
   result = read_result(path)
   _check(path, result)
+  if names.external(result):
+    return result
   passes = [[] for _ in result["runs"]]
   for line in read_metrics(Path(workdir), len(passes)):
     for run, value in zip(line["run"], line.get("passes", ()), strict=False):

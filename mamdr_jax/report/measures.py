@@ -12,15 +12,17 @@ from mamdr_jax.report.tables import bold, marked, spread
 TITLES = {"gauc": "GAUC", "pcoc": "PCOC", "ece": "ECE", "log_loss": "log loss"}
 NOTE = f"""\
 Test figures, plain means over the domains that have one. GAUC is the AUC of a user's rows within a
-domain, averaged over users by their rows. {SAMPLED} PCOC is the mean prediction over the rate of
-positives, best at 1; ECE is over ten bins of equal mass. Both, and the log loss, are of the rows as
-they are: where negatives were drawn, not of all impressions."""
+domain, averaged over users by their rows. PCOC is the mean prediction over the rate of positives,
+best at 1; ECE is over ten bins of equal mass. Both, and the log loss, are of the rows as they are:
+where negatives were drawn, not of all impressions.
+
+{SAMPLED}"""
 
 
 def measure_sections(cells: list[Cell]) -> list[tuple[str, str]]:
   """(heading, Markdown) of every data set some of whose cells have measures."""
   return [
-    (f"Measures beside AUC on {data}", f"{measure_table(group)}\n\n{told(group)}{NOTE}")
+    (f"Measures beside AUC on {data}", f"{measure_table(group)}\n\n{NOTE}{told(group)}")
     for data, group in by_data(cells).items()
     if any(map(measures_of, group))
   ]
@@ -74,5 +76,5 @@ def told(cells: list[Cell]) -> str:
       if COUNTED in one
     ]
     if said:
-      return f"Users of all domains that count: {', '.join(said)}. "
+      return f"\nUsers of all domains that count: {', '.join(said)}."
   return ""

@@ -33,7 +33,7 @@ def write_runs(results: Mapping[str, dict], path: Path) -> None:
   configs = {name: names.settings(result["config"]) for name, result in results.items()}
   keys = [key for key in names.differing(list(configs.values())) if key not in NAMES]
   rows = [
-    _identity(name, data[name], configs[name], keys) | _figures(run)
+    _identity(name, data[name], configs[name], keys) | _figures(run) | _without_rates(result)
     for name, result in results.items()
     for run in told(name, result)
   ]
@@ -59,6 +59,11 @@ def _identity(name: str, data: str, config: Mapping, keys: list[str]) -> dict:
   row = {"experiment": name, "data": data}
   row |= {"model": config["model.name"], "method": config["method.name"]}
   return row | {"k": config.get("method.k")} | {f"config.{key}": config.get(key) for key in keys}
+
+
+def _without_rates(result: Mapping) -> dict:
+  """What another system does not have."""
+  return dict.fromkeys(RATES) if names.external(result) else {}
 
 
 def _figures(run: Mapping) -> dict:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mamdr_jax import measures, ranking
+from mamdr_jax import measures
+from mamdr_jax.baselines import grouped_auc
 from mamdr_jax.data.files import brief, check_columns
 from mamdr_jax.data.lookup import distinct
 from mamdr_jax.measures import Measure, Scored
@@ -43,9 +44,10 @@ def evaluate(labelled: Labelled, k: int = 10) -> Figures:
   """AUC, GAUC, NDCG@k, HR@k, PCOC, ECE and log loss of rows."""
   scored, num_domains = labelled.scored, len(labelled.domains)
   names = "gauc", f"ndcg@{k}", f"hr@{k}", "calibration", "log_loss"
-  auc = ranking.domain_auc(scored.logit, scored.label, scored.domain, num_domains)
-  found = {"auc": Measure(auc)} | measures.measured(names, scored, num_domains)
   count = lambda weight: np.bincount(scored.domain, weight, num_domains).astype(np.int64)
+  auc = grouped_auc(scored.logit, scored.label, scored.domain, num_domains).astype(float)
+  auc[count(np.isnan(scored.logit)) > 0] = np.nan
+  found = {"auc": Measure(auc)} | measures.measured(names, scored, num_domains)
   return Figures(labelled.domains, count(None), count(scored.label), found)
 
 

@@ -15,10 +15,12 @@ from mamdr_jax.report.tables import MEAN, decimal
 from mamdr_jax.serve.evaluate import Figures
 
 KINDS = (".json", ".csv")  # of files that `write` knows
-NOTE = """\
+NOTE = f"""\
 GAUC is the AUC of a user's rows in a domain, averaged over users by their rows; PCOC the mean
-prediction over the rate of positives; ECE over ten bins of equal mass. {sampled}"""
-ALL = """\
+prediction over the rate of positives; ECE is over ten bins of equal mass.
+
+{measures.SAMPLED}"""
+ALL = """
 With /all, a user's positives stand among all items of the domain that the user has not had, exact,
 for the users that were drawn."""
 
@@ -45,9 +47,8 @@ def note(figures: Figures) -> str:
     for name, of in figures.measures.items()
     if of.users is not None
   ]
-  told = NOTE.format(sampled=measures.SAMPLED)
-  more = f" {ALL}" if any(name.endswith("/all") for name in figures.measures) else ""
-  return f"{told}{more}\n\nUsers of all domains that count: {', '.join(said)}."
+  more = ALL if any(name.endswith("/all") for name in figures.measures) else ""
+  return f"{NOTE}{more}\nUsers of all domains that count: {', '.join(said)}."
 
 
 def check(out: Path) -> None:
