@@ -54,6 +54,7 @@ class Training(NamedTuple):
   rest_dtype: str
   lanes: int
   probe_every: int
+  measures: tuple[str, ...]
 
 
 class Packed(NamedTuple):

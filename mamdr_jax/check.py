@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mamdr_jax import keys, machine, tree
+from mamdr_jax import keys, machine, measures, tree
 from mamdr_jax.core import Tree
 from mamdr_jax.data import SPLITS, Dataset
 from mamdr_jax.data.dataset import batch_rows, bytes_of_row, num_rows_of
@@ -35,6 +35,8 @@ def values(config: Mapping) -> None:
       _batch_size(key, value)
     elif key in RANGES:
       _number(key, value, *RANGES[key])
+    elif key == measures.MEASURES:
+      measures.check(key, value)
     elif key == "seed" or key in keys.DATA_SEEDS:
       _seed(key, value)
     elif key.startswith("sweep.") and key != "sweep.over":

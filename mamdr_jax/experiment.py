@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -9,13 +10,14 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from mamdr_jax import check, keys, machine, results, stored, warm_start
+from mamdr_jax import check, keys, machine, measures, results, stored, warm_start
 from mamdr_jax.assembly import Experiment, Packed, Training, assemble, build, packed, read_data
 from mamdr_jax.baselines import baselines, ceiling
 from mamdr_jax.core import DomainBatches, Hparams, Tree
-from mamdr_jax.data import Dataset, on_host, remarks, renumber
+from mamdr_jax.data import SPLITS, Dataset, on_host, remarks, renumber
 from mamdr_jax.data.batches import HostBatches, some
-from mamdr_jax.data.dataset import batch_rows, num_rows_of
+from mamdr_jax.data.blocks import count_rows
+from mamdr_jax.data.dataset import batch_rows
 from mamdr_jax.data.minibatches import AUTO
 from mamdr_jax.distribution import many
 from mamdr_jax.evaluate import by_name
@@ -23,7 +25,7 @@ from mamdr_jax.files import CONFIG, MODEL, RESULT
 from mamdr_jax.metrics import figures
 from mamdr_jax.progress import Progress
 from mamdr_jax.theory.probe import held, serving_probe
-from mamdr_jax.train import Epoch, Probe, Rest, Run, Setup, fit, measuring
+from mamdr_jax.train import Epoch, Probe, Rest, Run, Setup, fit, measuring, scoring
 from mamdr_jax.train.memory import lanes_that_fit
 from mamdr_jax.workdir import identity, ids, model, runs
 from mamdr_jax.workdir.journal import Journal, opened
@@ -82,9 +84,16 @@ def run(
       said = remarks(experiment.dataset, training.batch_size)
       print(*experiment.dataset.notes, *said, sep="\n", file=sys.stderr)
       ready = ready or packed(experiment, training)
+      setup = setup_of(experiment, training, ready, journal)
       progress.begin(training.epochs * (2 if experiment.method.base else 1), len(journal.points))
-      train(experiment, training, ready, journal, progress)
+      train(experiment, training, setup, ready, journal, progress)
+      add_measures(experiment, training, setup, ready, journal)
       journal.close(outcome(experiment, training, journal, ready.num_parameters))
+    elif journal.lacking(measures.keys_of(training.measures)):
+      ready = packed(experiment, training)
+      setup = setup_of(experiment, training, ready, journal)
+      add_measures(experiment, training, setup, ready, journal)
+      journal.close(journal.result | {"config": training.config})
     else:
       print(f"{workdir} holds this experiment, finished; nothing was run", file=sys.stderr)
     progress.close()
@@ -95,17 +104,28 @@ def run(
   return journal.result
 
 
+def setup_of(experiment: Experiment, training: Training, data: Packed, journal: Journal) -> Setup:
+  """What all runs have in common; ValueError if the disk has no room for what is to rest there."""
+  _, goal, method = experiment
+  setup = Setup(goal, method, training.patience, training.reshuffle, training.stream)
+  if not training.rest:
+    return setup
+  on_disk, dtype = training.rest == "disk", jnp.dtype(training.rest_dtype)
+  if on_disk:
+    check.disk_fits(journal.workdir, data.kept, dtype.itemsize)
+  return setup._replace(rest=Rest(journal.workdir if on_disk else None, dtype.name))
+
+
 def train(
-  experiment: Experiment, training: Training, data: Packed, journal: Journal, progress: Progress
+  experiment: Experiment,
+  training: Training,
+  setup: Setup,
+  data: Packed,
+  journal: Journal,
+  progress: Progress,
 ) -> None:
   """Trains the runs that a journal lacks, and has it keep each as it ends."""
   dataset, goal, method = experiment
-  setup = Setup(goal, method, training.patience, training.reshuffle, training.stream)
-  if training.rest:
-    on_disk, dtype = training.rest == "disk", jnp.dtype(training.rest_dtype)
-    if on_disk:
-      check.disk_fits(journal.workdir, data.kept, dtype.itemsize)
-    setup = setup._replace(rest=Rest(journal.workdir if on_disk else None, dtype.name))
   points, alone = journal.points, 1 if training.stream else training.lanes
   pair = data.train, data.valid
   resumed = journal.resume(training.epochs)
@@ -137,7 +157,11 @@ def train(
     resumed=resumed,
   )
   tallied = measuring(setup, bool(training.stream))
-  look = lambda state, split: by_name(figures(tallied(state, data.train, split)), dataset.domains)
+  more = measured(training, setup, data, dataset.domains)
+
+  def look(state, split):
+    told = by_name(figures(tallied(state, data.train, split)), dataset.domains)
+    return told | ({measures.MEASURES: more(state, split)} if training.measures else {})
 
   def result(number: int, run: Run) -> dict:
     return points[number] | {
@@ -158,15 +182,46 @@ def train(
     print(f"probes took {journal.probed:.1f} s of {spent:.1f} s", file=sys.stderr)
 
 
+def measured(
+  training: Training, setup: Setup, data: Packed, domains: Sequence[str]
+) -> Callable[[Tree, DomainBatches | HostBatches], dict]:
+  """(state, split) -> what a result has of the measures that are asked for."""
+  scored = scoring(setup, bool(training.stream))
+
+  def of(state, split):
+    rows = scored(state, data.train, split)
+    return measures.told(measures.measured(training.measures, rows, len(domains)), domains)
+
+  return of
+
+
+def add_measures(
+  experiment: Experiment, training: Training, setup: Setup, data: Packed, journal: Journal
+) -> None:
+  """Takes the measures of runs that had ended without them, of the best states that they left."""
+  more = measured(training, setup, data, experiment.dataset.domains)
+  lacking = journal.lacking(measures.keys_of(training.measures))
+  if lacking:
+    told = f"{len(lacking)} runs that had ended are measured by {', '.join(training.measures)}"
+    print(f"{journal.workdir}: {told}", file=sys.stderr)
+  for number, run in lacking.items():
+    state = journal.best(number, experiment.shapes(data.train)[1])
+    for name, split in (("valid", data.valid), ("test", data.test)):
+      own = run[name].get(measures.MEASURES, {})
+      run[name][measures.MEASURES] = own | more(state, split)
+    journal.amend(number, run)
+
+
 def outcome(
   experiment: Experiment, training: Training, journal: Journal, num_parameters: int
 ) -> dict:
   """What `result.json` is to hold once all runs have ended."""
   dataset, results = experiment.dataset, journal.gathered()
-  rows, chosen = {}, {}
+  rows, chosen, counts = {}, {}, count_rows(dataset)
+  by_domain = lambda of: dict(zip(dataset.domains, of.tolist(), strict=True))
   if many(len(dataset.domains)):  # tables name the largest
-    size = num_rows_of(dataset, "train").tolist()
-    rows = {"rows": dict(zip(dataset.domains, size, strict=True))}
+    rows = {"rows": by_domain(counts[:, SPLITS.index("train")].sum(1))}
+  tested = counts[:, SPLITS.index("test")]
   if training.batch_size == AUTO:
     chosen = {"batch_size": batch_rows(dataset, AUTO)}
   return {
@@ -174,6 +229,7 @@ def outcome(
     "runs": results,
     "ceiling": ceiling(dataset),
     "baselines": baselines(dataset),
+    "tested": {"rows": by_domain(tested.sum(1)), "positives": by_domain(tested[:, 1])},
     "seconds": sum(result["seconds"] for result in results),
     "data": journal.about["data"],
     "code": journal.about["code"],
@@ -261,18 +317,34 @@ def again(
   workdir: Path, run: int, dataset: Dataset | None, trust: bool
 ) -> tuple[Experiment, HostBatches]:
   """The experiment of a workdir that has such a run, and its training rows; see `load`."""
+  there = described(workdir)
+  config = ml_collections.ConfigDict(there["config"])
+  if not 0 <= run < len(there["points"]):
+    raise ValueError(f"{workdir} has runs 0 to {len(there['points']) - 1}, and no run {run}")
+  dataset = renumber(dataset or data_of(workdir, trust), **ids.read(workdir))
+  experiment = build(config, dataset)
+  return experiment, host_split(experiment, config.batch_size)
+
+
+def described(workdir: Path) -> dict:
+  """What `config.json` says of the experiment in a folder; ValueError if there is none."""
   there = identity.read(workdir)
   if there is None:
     raise ValueError(f"{workdir} holds no experiment: it has no {CONFIG}")
-  config = ml_collections.ConfigDict(there["config"])
-  named = [key for key in keys.PLACES if keys.flat(there["config"]).get(key)]
-  if dataset is None and named and not trust:
+  return there
+
+
+def data_of(workdir: Path, trust: bool = False) -> Dataset:
+  """The data of an experiment, read or drawn again as its config says.
+
+  Raises:
+    ValueError: the config names files, and nobody said to `trust` it.
+  """
+  config = described(workdir)["config"]
+  named = keys.files_named(config)
+  if named and not trust:
     raise ValueError(
       f"{workdir / CONFIG} names files ({named[0]}): give the data "
       "set, or trust=True to have them read"
     )
-  if not 0 <= run < len(there["points"]):
-    raise ValueError(f"{workdir} has runs 0 to {len(there['points']) - 1}, and no run {run}")
-  dataset = renumber(dataset or read_data(config), **ids.read(workdir))
-  experiment = build(config, dataset)
-  return experiment, host_split(experiment, config.batch_size)
+  return read_data(ml_collections.ConfigDict(config))

@@ -67,6 +67,12 @@ TRAINING = {
     "those that its users had; a longer list is left out",
     "running",
   ),
+  "measures": Key(
+    (),
+    "what a run's result has beside AUC: some of 'gauc', 'ndcg@10', 'hr@10' (or another number), "
+    "'calibration', 'log_loss'; what has ended is measured again",
+    "running",
+  ),
 }
 
 
@@ -85,6 +91,11 @@ RUNNING = having("running")
 DATA_SEEDS = ("data.seed", "data.split_seed")
 FILES = ("data.path", "data.user_features", "data.item_features")
 PLACES = ("data.root", "data.cache", *FILES)
+
+
+def files_named(config: Mapping) -> list[str]:
+  """The keys by which a config names files or folders of data."""
+  return [key for key in PLACES if flat(config).get(key)]
 
 
 def flat(config: Mapping) -> dict[str, object]:

@@ -67,6 +67,8 @@ def main(argv: list[str]) -> None:
     print(f"{report.domain_table(first)}\n")
   seconds = sum(result["seconds"] for result in results.values())
   print(f"{report.method_table(results)}\n")
+  for heading, body in report.measure_sections(report.cells_of(results)):
+    print(f"{heading}:\n\n{body}\n")
   if others:
     print(f"{report.verdict(results)}\n")
   print(f"{workdir}: {seconds:.0f} s on {first['device']}")

@@ -13,7 +13,7 @@ import numpy as np
 from mamdr_jax import files
 from mamdr_jax.distribution import QUANTILES, many, quantiles
 
-BY_DOMAIN = ("auc", "rows")  # the keys of such dicts
+BY_DOMAIN = ("auc", "rows", "positives", "by_domain")  # the keys of such dicts
 ARRAYS = "arrays"  # the key that names the other file
 
 

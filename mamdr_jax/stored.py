@@ -37,6 +37,7 @@ class Stored(NamedTuple):
   # field -> the raw ids that training never saw whose features are given, those after N
   more: dict[str, np.ndarray]
   lists: dict[str, arrays.Checked]  # what training rows had, as `workdir/lists.py` has it
+  counts: np.ndarray | None  # [D, 2], training rows by label; None in a model of an older version
 
 
 def read(path: Path) -> Stored:
@@ -82,10 +83,13 @@ def read(path: Path) -> Stored:
     moments = {name: take(f"moments/{name}", None) for name in found}
   known_lists = (name for name in told["arrays"] if name.startswith(f"{lists.LISTS}/"))
   found = {name: take(name, None, whole=False) for name in known_lists}
+  counts = None
+  if model.COUNTS in told["arrays"]:
+    counts = np.asarray(take(model.COUNTS, (told["domains"], 2)))
   state, given, moments = jax.tree.map(jnp.asarray, (state, given, moments))
   return Stored(
     path, told, goal, method, known["domains"], known["vocab"], known["moments"],
-    state, kept, given, moments, {}, found,
+    state, kept, given, moments, {}, found, counts,
   )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import jax
 import pytest
 from innergrad_in_numpy import Reference
 from made_results import a_result, a_run, save
+from measured_run import measured_run
 from tiny_experiment import tiny
 
 from mamdr_jax import assembly, experiment, files
@@ -111,6 +112,12 @@ def compiled_once():
     patch.setattr(experiment, "measuring", functools.cache(experiment.measuring))
     patch.setattr(fit, "compiled", functools.cache(fit.compiled))
     yield
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory):
+  """A run of `tiny("alternate")` with measures: see `measured_run.Measured`."""
+  return measured_run(tmp_path_factory.mktemp("measured"))
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ def test_result_has_the_documented_form(finished):
   assert json.loads((workdir / files.RESULT).read_text()) == result
   assert set(result) == {
     *("config", "runs", "num_parameters", "ceiling", "baselines", "seconds", "versions", "rates"),
+    "tested",
     *("device", "platform", "cores", "x64", "matmul_precision", "data", "code"),
   }
   for seed, run in enumerate(result["runs"]):

@@ -72,7 +72,8 @@ def test_text_has_quantiles_and_arrays_have_domains(whole):
   arrays = files.read_arrays(workdir / files.DOMAINS)
   assert arrays["domains"].tolist() == DOMAINS
   assert arrays["runs/1/test/auc"].tolist() == list(auc.values())
-  assert set(arrays) == {"domains", "rows", "ceiling/auc"} | {
+  counts = {"domains", "rows", "tested/rows", "tested/positives"}
+  assert set(arrays) == counts | {"ceiling/auc"} | {
     f"{of}/{split}/auc" for of in ("runs/0", "runs/1", "baselines") for split in ("valid", "test")
   }
 

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from mamdr_jax import configure, experiment, methods, models
+from mamdr_jax.external import __main__ as external
+from mamdr_jax.report import __main__ as report
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -32,6 +34,16 @@ def launch(command: str, *more: str) -> None:
   subprocess.run(
     [sys.executable, ROOT / "launch.py", *words, *more], check=True, capture_output=True, text=True
   )
+
+
+def others(command: str) -> None:
+  """Runs a documented command about other systems in this process."""
+  python, *words = shlex.split(command)
+  assert (python, words[:2]) == ("python", ["-m", "mamdr_jax.external"])
+  trust, given = "--trust" in words, [word for word in words[2:] if word != "--trust"]
+  options = dict(word[2:].split("=") for word in given if word.startswith("--"))
+  options = dict.fromkeys(("like", "name", "out")) | options
+  external.main([word for word in given if not word.startswith("--")], options, trust)
 
 
 @pytest.fixture
@@ -54,6 +66,14 @@ def test_own_data(tmp_path, monkeypatch):
   result = json.loads((tmp_path / "runs/clicks/result.json").read_text())
   assert set(result["runs"][0]["test"]["auc"]) == {"books", "music", "games"}
   assert result["config"]["data"]["user"] == "customer"
+  others(example("external rows"))
+  exec(example("external scores"), {})
+  into, compare = example("external import").splitlines()
+  others(into)
+  python, *words = shlex.split(compare)
+  assert (python, words[:2]) == ("python", ["-m", "mamdr_jax.report"])
+  report.main([Path(word) for word in words[2:-1]], Path(words[-1].split("=")[1]), False, None)
+  assert "MAMDR − shares" in (tmp_path / "runs/report/report.md").read_text(encoding="utf-8")
 
 
 def test_own_model(tmp_path, monkeypatch):

@@ -1,16 +1,18 @@
 """The commands of docs/serving.md run as they stand."""
 
-import json
-import os
 import shlex
-import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import pytest
+from absl import flags
+from absl.testing import flagsaver
 from pyarrow import csv
-from test_readme import ROOT, example, launch
+from test_readme import example, launch, others
 
-from mamdr_jax import serve
+from mamdr_jax.serve import __main__ as serve
+from mamdr_jax.serve import load
 
 TINY = (
   *("--config.data.preset=", "--config.data.sizes=(120,90,60)", "--config.data.features=ids"),
@@ -20,36 +22,35 @@ TINY = (
 
 
 PARTS = "store", "score", "recommend", "own", "export", "add"
-# All commands in one process, which imports JAX once.
-ALL = """
-import json, sys
-from absl import flags
-from absl.testing import flagsaver
-from mamdr_jax.serve import __main__ as serve
-serve.define()
-for words in json.loads(sys.argv[1]):
-  with flagsaver.flagsaver():
-    serve.main(flags.FLAGS(["serve", *map(serve.underscored, words)]))
-"""
-OLD = [
-  "user,item,domain,label,split",
-  *(f"{i},{i + 2},D{1 + i % 2},{i // 2 % 2},train" for i in range(8)),
-]
+OLD = [f"{i},{i + 2},D{1 + i % 2},{i // 2 % 2},train" for i in range(8)]
 
 
-def test_the_page_of_serving(tmp_path, monkeypatch, capsys):
+@pytest.fixture(scope="module")
+def here():
+  """A function that runs a command of `serve` in this process."""
+  serve.define()
+
+  def run(command: str) -> None:
+    python, *words = shlex.split(command)
+    assert (python, words[:2]) == ("python", ["-m", "mamdr_jax.serve"])
+    with flagsaver.flagsaver():
+      _, name, *paths = flags.FLAGS(["serve", *map(serve.underscored, words[2:])])
+      serve.run(name, [Path(path) for path in paths])
+
+  yield run
+  for flag in flags.FLAGS.flags_by_module_dict()[serve.__name__]:
+    delattr(flags.FLAGS, flag.name)
+
+
+def test_the_page_of_serving(here, tmp_path, monkeypatch, capsys):
   monkeypatch.chdir(tmp_path)
   launch(example("serving run"), *TINY)
   (tmp_path / "rows.csv").write_text(example("serving rows"))
   (tmp_path / "users.csv").write_text(example("serving users"))
   (tmp_path / "new.csv").write_text(example("serving new"))
-  (tmp_path / "old.csv").write_text("\n".join(OLD) + "\n")
-  commands = "".join(example(f"serving {name}") for name in PARTS).splitlines()
-  commands = [shlex.split(command) for command in commands]
-  assert {tuple(words[:3]) for words in commands} == {("python", "-m", "mamdr_jax.serve")}
-  given = json.dumps([words[3:] for words in commands])
-  told = {"env": os.environ | {"PYTHONPATH": str(ROOT)}, "check": True}
-  subprocess.run([sys.executable, "-c", ALL, given], **told)
+  (tmp_path / "old.csv").write_text("\n".join(["user,item,domain,label,split", *OLD]) + "\n")
+  for command in "".join(example(f"serving {name}") for name in PARTS).splitlines():
+    here(command)
   found = csv.read_csv("scores.csv").to_pylist()
   assert [row["note"] for row in found][:2] == ["any column", "is carried"]
   assert [row["unknown"] for row in found] == ["", "", "", "user", "domain"]
@@ -64,7 +65,7 @@ def test_the_page_of_serving(tmp_path, monkeypatch, capsys):
   scores = names["model"].score(user=[17, 17, 3], item=[4, 9, 9], domain=["D1", "D1", "D2"])
   np.testing.assert_array_equal(scores, [row["probability"] for row in found[:3]])
   assert "('D1', 'D2', 'D3')" in capsys.readouterr().out
-  grown = serve.load("grown_model")
+  grown = load("grown_model")
   assert grown.domains == ("D1", "D2", "D3", "D99")
   old = {"user": [17, 17, 3], "item": [4, 9, 9], "domain": ["D1", "D1", "D2"]}
   np.testing.assert_array_equal(grown.score(old), scores)
@@ -75,3 +76,12 @@ def test_the_page_of_serving(tmp_path, monkeypatch, capsys):
   del sys.modules["score"]
   outside = names["Exported"]().score({"user": ["17", "17"], "item": ["4", "9"]})
   np.testing.assert_array_equal(outside, scores[:2])
+  (tmp_path / "rates.csv").write_text(example("serving rates"))
+  (tmp_path / "labelled.csv").write_text(example("serving labelled"))
+  here(example("serving evaluate"))
+  assert "| mean over domains | 5 in all |" in capsys.readouterr().out
+  found = {row["domain"]: row for row in csv.read_csv("figures.csv").to_pylist()}
+  assert [found[name]["gauc users"] for name in ("D1", "D2")] == [1, 1]
+  others(example("serving rows written"))
+  here(example("serving all items"))
+  assert "NDCG@10/all" in capsys.readouterr().out

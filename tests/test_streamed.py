@@ -18,7 +18,7 @@ from mamdr_jax.methods import METHODS
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
 from mamdr_jax.schedule import Visit
-from mamdr_jax.train import Setup, fit, parts, streamed
+from mamdr_jax.train import Setup, fit, parts, scores, scoring, streamed
 
 SIZES = (5, 8, 13, 21, 3)
 RATES = Hparams(*jnp.full((3, 1), 0.05))
@@ -127,9 +127,14 @@ def test_a_model_that_needs_moments_is_worth_the_same():
   method = METHODS["alternate"](loss=goal.loss, inner=optax.adam)
   state = method.init(jax.random.key(0), goal.init(jax.random.key(1), cut_first(train)), train)
   expected = jax.jit(partial(tallied, goal, method))(state, train, valid)
-  found = streamed.tallied(Setup(goal, method, 1), 2)(state, hosted, hosted_valid)
+  setup = Setup(goal, method, 1, stream=2)
+  found = scores.tallied(setup, 2)(state, hosted, hosted_valid)
   np.testing.assert_allclose(found.losses, expected.losses, rtol=1e-6)
   handmade.assert_trees_equal(expected._replace(losses=0), found._replace(losses=0))
+  rows = scoring(setup, in_parts=True)(state, hosted, hosted_valid)
+  there = scoring(setup, in_parts=False)(state, train, valid)
+  assert rows.label.size == sum(SIZES)
+  handmade.assert_trees_equal(rows, there)
 
 
 def test_parts_hold_what_their_rounds_visit_and_no_more(toy):

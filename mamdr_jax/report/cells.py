@@ -89,10 +89,17 @@ def by_data(cells: list[Cell]) -> dict[str, list[Cell]]:
 
 
 def by_model(cells: list[Cell]) -> dict[tuple[str, str], list[Cell]]:
-  """(data set, model) -> its cells, one a method."""
+  """(data set, model) -> its cells, one a method; other systems are beside every model's."""
   groups = {}
   for cell in cells:
     groups.setdefault((cell.data, cell.model), []).append(cell)
+  for data in by_data(cells):
+    others = groups.get((data, names.EXTERNAL))
+    models = [key for key in groups if key[0] == data and key[1] != names.EXTERNAL]
+    if others and models:
+      del groups[data, names.EXTERNAL]
+      for key in models:
+        groups[key] += others
   return groups
 
 

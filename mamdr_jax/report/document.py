@@ -9,6 +9,7 @@ from mamdr_jax.report import comparison, files, names, sweeps
 from mamdr_jax.report.cells import Cell, by_data, by_model, cells_of, fewer_draws
 from mamdr_jax.report.curves import domain_curves, method_curves
 from mamdr_jax.report.figures import grid_figure, helpers_figure, rank_figure
+from mamdr_jax.report.measures import measure_sections
 from mamdr_jax.report.replicates import over, pool
 from mamdr_jax.report.results import baselines, by_setting
 from mamdr_jax.report.runs import write_runs
@@ -26,6 +27,10 @@ BASELINES = """\
 Item popularity scores a row by the number of training positives that its item has in the domain.
 The base rate predicts every row's domain's share of training positives. Neither is trained, ranked
 or in bold; what does not beat them has learned nothing that counting does not tell."""
+OTHERS = """\
+What has the model `external` are scores of other systems, read from files: without validation
+figures, passes or epochs, and tuned nobody here knows how. They are ranked, and paired with the
+methods of every model."""
 PAPER = """\
 In parentheses, where the paper has a value in that place: the paper's, **on its own data**. Those
 beside learning frameworks are on its Taobao-10, whatever the data here."""
@@ -45,6 +50,11 @@ Before ranks are told apart, Friedman's test asks whether there is any differenc
 F form of Iman and Davenport, over domains and over replicates, joined as min F′; over one replicate
 over domains alone. Only where its p is below 0.05 does the picture have Nemenyi's critical
 distance, which takes the domains as the blocks."""
+UNCHECKED = {  # of scores of another system, how far their rows are known to be the test rows
+  "counts": "its scores are of as many rows and positives in each domain as the test split has; "
+  "whether they are the same rows was not looked at",
+  "nothing": "whether its scores are of the test rows could not be looked at",
+}
 LOST = (
   f"{DIVERGED} A run of it diverged, and counts with its best epoch, or comes last if it had none."
 )
@@ -104,13 +114,15 @@ def compose(
     if len(group) > 1:
       heading = f"AUC per domain on {data}, {names.model_name(group[0].model)} (as Table VII)"
       sections.append((heading, comparison.domain_comparison(group, with_paper)))
+  sections += measure_sections(cells)
   data = names.data_names(results)
   for name, result in results.items():
     if len(by_setting(result)) > 1:
       sections.append((f"Rates of {name} on {data[name]}", setting_table(result)))
   notes = _notes(cells) + [f"- left out: {escape(sentence)}" for sentence in left_out]
   simple = any(baselines(result["runs"]) for result in results.values())
-  head = ["# Report", RULES] + [BASELINES] * simple + [PAPER] * with_paper
+  others = len(cells) > len(_traced(cells))
+  head = ["# Report", RULES] + [BASELINES] * simple + [OTHERS] * others + [PAPER] * with_paper
   text = "\n\n".join(head + ["\n".join(notes)] * bool(notes))
   text += "".join(f"\n\n## {escape(heading)}\n\n{body}" for heading, body in sections)
   return (text + f"\n\n{LOST}" if DIVERGED in text else text) + "\n"
@@ -135,7 +147,7 @@ def _averages(cells: list[Cell], with_paper: bool) -> list[tuple[str, str]]:
       table = comparison.ablation_table(cells, model, with_paper)
       heading = f"Ablation of {names.model_name(model)}+MAMDR on {where} (as Table VI)"
       sections.append((heading, table))
-  for data, group in by_data(cells).items():
+  for data, group in by_data(_traced(cells)).items():
     if min(len({c.model for c in group}), len({c.method for c in group})) > 1:
       table = comparison.framework_table(group, with_paper)
       sections.append((f"Learning frameworks on {data} (as Table X)", table))
@@ -155,7 +167,18 @@ def _notes(cells: list[Cell]) -> list[str]:
     "means over those"
     for cell, own, every in fewer_draws(cells)
   ]
-  return [f"- {escape(note)}" for note in chosen + fewer]
+  unlike = [
+    f"{cell.row} on {cell.data}: {UNCHECKED[run['checked']]}"
+    for cell in cells
+    for run in cell.runs[:1]
+    if run.get("checked") in UNCHECKED
+  ]
+  return [f"- {escape(note)}" for note in chosen + fewer + unlike]
+
+
+def _traced(cells: list[Cell]) -> list[Cell]:
+  """Those that were trained here, and so have a model and epochs."""
+  return [cell for cell in cells if cell.model != names.EXTERNAL]
 
 
 def _figures(results: dict[str, dict], found: dict[str, Path], out: Path):
@@ -186,13 +209,13 @@ def _figures(results: dict[str, dict], found: dict[str, Path], out: Path):
     grid_figure(grid, path)
     said = f"AUC over α and β on {grid.data}: {grid.label}. Frame and ring: validation's choice"
     drawn.setdefault("Rates (as Fig. 9)", []).append((said, path))
-  for (data, model), group in by_model(cells).items():
+  for (data, model), group in by_model(_traced(cells)).items():
     if len(group) > 1:
       path = place("methods", data, model)
       method_curves(group, found, path)
       said = f"{data}: {names.model_name(model)}. A dot is the mean best epoch and AUC of the runs"
       drawn.setdefault("Methods over epochs", []).append((said, path))
-  for cell in cells:
+  for cell in _traced(cells):
     path = place("auc", cell.data, cell.model, cell.method)
     domain_curves(cell, found, path)
     drawn.setdefault("Domains over epochs", []).append((f"{cell.data}: {cell.row}", path))

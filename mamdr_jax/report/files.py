@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from mamdr_jax.files import CONFIG, METRICS, RESULT, opened
+from mamdr_jax.measures import BY_DOMAIN, MEAN, MEASURES
+from mamdr_jax.report import names
 from mamdr_jax.report.results import RATES
 from mamdr_jax.results import read as read_result
 
@@ -75,12 +77,16 @@ def read_all(found: Mapping[str, Path]) -> tuple[dict[str, dict], list[str]]:
 def read(workdir: Path) -> dict:
   """What `result.json` holds, each run with its mean number of `passes` an epoch, None if unknown.
 
+  Scores of another system have no epochs.
+
   Raises:
     ValueError: a file is missing, is not JSON or is not what an experiment leaves behind.
   """
   path = Path(workdir) / RESULT
   result = read_result(path)
   _check(path, result)
+  if names.external(result):
+    return result
   passes = [[] for _ in result["runs"]]
   for line in read_metrics(Path(workdir), len(passes)):
     for run, value in zip(line["run"], line.get("passes", ()), strict=False):
@@ -100,6 +106,8 @@ def _check(path: Path, result) -> None:
     figures = [[one[key] for key in FIGURES] + list(one["auc"].values()) for one in measured]
     np.array(figures, float), np.array([[run[key] for key in WHEN] for run in runs], float)
     rates = [(key, run[key]) for run in runs for key in RATES]
+    more = [one for split in measured for one in split.get(MEASURES, {}).values()]
+    np.array([one[MEAN] for one in more], float), [one[BY_DOMAIN].values() for one in more]
   except (KeyError, TypeError, ValueError, AttributeError):
     named, domains = False, []
   if not (named and domains and all(own == domains[0] for own in domains)):

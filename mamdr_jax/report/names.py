@@ -18,6 +18,9 @@ METHOD_TITLES = {
   "mamdr": "MAMDR",
 }  # fmt: skip
 
+# As a model: the scores of another system, whose name is that of the method.
+EXTERNAL = "external"
+
 MOST_OF_VALUE = 60  # letters of a setting in the name of a data set
 MOST_LETTERS = 150  # of the name of a file, which has an ending besides
 
@@ -41,8 +44,18 @@ def method_of(config: Mapping) -> str:
   return method["name"]
 
 
+def external(result: Mapping) -> bool:
+  """Whether a result is of the scores of another system."""
+  return result["config"]["model"]["name"] == EXTERNAL
+
+
 def row_name(model: str, method: str) -> str:
-  """As in Luo et al. 2023, Table V: a model that is trained alternately goes by its own name."""
+  """As in Luo et al. 2023, Table V: a model that is trained alternately goes by its own name.
+
+  So does another system.
+  """
+  if model == EXTERNAL:
+    return method_name(method)
   return model_name(model) + ("" if method == "alternate" else f"+{method_name(method)}")
 
 

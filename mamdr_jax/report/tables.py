@@ -82,10 +82,11 @@ def method_table(results: dict[str, dict]) -> str:
     runs, config = best_setting(result), result["config"]
     drawn.setdefault(data[name], []).extend(result["runs"])
     rates = ", ".join(rates_of(result, runs))
-    epochs = np.mean([r["best_epoch"] for r in runs])
+    known = [r["best_epoch"] for r in runs if r["best_epoch"] is not None]
+    epochs = f"{np.mean(known):.0f}" if known else NONE
     called = [name, data[name], config["model"]["name"], names.method_of(config)]
     cells = [measured(runs, *figure) for figure in figures]
-    rows.append([*called, rates, over(runs), f"{epochs:.0f}", *cells, count(mean_passes(runs))])
+    rows.append([*called, rates, over(runs), epochs, *cells, count(mean_passes(runs))])
   for where, simple in ((where, baselines(runs)) for where, runs in drawn.items()):
     if simple:
       cells = [spread(over_runs(simple, *figure)) for figure in figures]

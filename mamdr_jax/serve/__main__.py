@@ -1,7 +1,9 @@
 """A stored model at the command line.
 
 python -m mamdr_jax.serve score MODEL ROWS --out=SCORES [--rank] [--unknown_domain=shared]
-                                                [--user_features=FILE] [--item_features=FILE]
+                     [--user_features=FILE] [--item_features=FILE] [--base_rates=FILE]
+python -m mamdr_jax.serve evaluate MODEL ROWS [--out=FIGURES.json|.csv] [--top=10] [as for score]
+                     [--all_items=USERS --seen=FILE,...]             figures of rows with labels
 python -m mamdr_jax.serve recommend MODEL USERS --out=BEST [--top=10] [--items=FILE|domain]
                                                 [--seen=FILE|training]
 python -m mamdr_jax.serve export MODEL --domain=NAME --out=FOLDER [--noexact]
@@ -22,6 +24,9 @@ from pathlib import Path
 from absl import app, flags, logging
 
 from mamdr_jax import backend, stored
+from mamdr_jax.serve import figures
+from mamdr_jax.serve.all_items import over_all_items
+from mamdr_jax.serve.evaluate import evaluate, of_some, read
 from mamdr_jax.serve.lists import recommend_file
 from mamdr_jax.serve.model import DOMAIN, TRAINING, Model, load
 from mamdr_jax.serve.raw import ERROR
@@ -31,6 +36,7 @@ FLAGS = flags.FLAGS
 # What each command is given.
 COMMANDS = {
   "score": ("MODEL", "ROWS"),
+  "evaluate": ("MODEL", "ROWS"),
   "recommend": ("MODEL", "USERS"),
   "export": ("MODEL",),
   "add": ("MODEL", "ROWS"),
@@ -47,7 +53,7 @@ def main(argv: list[str]) -> None:
   needed = " ".join(COMMANDS[command])
   if len(paths) != len(COMMANDS[command]):
     sys.exit(f"error: python -m mamdr_jax.serve {command} {needed}: {len(paths)} were given")
-  if command != "check" and not FLAGS.out:
+  if command not in ("check", "evaluate") and not FLAGS.out:
     sys.exit(f"error: {command}: --out is lacking; name what is to be written")
   if command == "export" and not FLAGS.domain:
     sys.exit("error: export: --domain is lacking; name the domain whose scores are exported")
@@ -75,7 +81,11 @@ def run(command: str, paths: list[Path]) -> None:
     load(paths[0]).export(FLAGS.domain, Path(FLAGS.out), exact=FLAGS.exact)
     print(f"{FLAGS.out}: scores of {FLAGS.domain} by JAX alone; {FLAGS.out}/README.md says how")
   else:
-    model = load(paths[0], user_features=FLAGS.user_features, item_features=FLAGS.item_features)
+    more = {name: FLAGS[name].value for name in ("user_features", "item_features", "base_rates")}
+    model = load(paths[0], **more)
+    if command == "evaluate":
+      print(evaluated(model, paths[1], FLAGS.out and Path(FLAGS.out)))
+      return
     loaded = time.monotonic()
     told = {"score": score, "recommend": recommend, "add": add}[command](
       model, paths[1], Path(FLAGS.out)
@@ -93,6 +103,28 @@ def score(model: Model, source: Path, out: Path) -> str:
     f"{counts.rows:,} rows, {counts.unknown:,} of them with what training never saw; "
     f"{rate:,.0f} rows/s"
   )
+
+
+def evaluated(model: Model, source: Path, out: Path | None) -> str:
+  """The figures as text; a file has them, too, if one is named."""
+  if out:
+    figures.check(out)
+  if FLAGS.top < 1:
+    raise ValueError(f"top={FLAGS.top}; choose 1 or more")
+  if FLAGS.all_items is not None and (FLAGS.all_items < 1 or not FLAGS.seen):
+    raise ValueError("--all_items=USERS needs a number from 1 up, and --seen=FILE, what users had")
+  labelled = read(model, source, FLAGS.unknown_domain)
+  found = evaluate(labelled, FLAGS.top)
+  if FLAGS.all_items:
+    seen = [Path(path) for path in FLAGS.seen.split(",")]
+    options = {"num_users": FLAGS.all_items, "k": FLAGS.top}
+    found = found._replace(
+      measures=found.measures | over_all_items(model, labelled, seen, **options)
+    )
+  found = of_some(found)
+  if out:
+    figures.write(found, out)
+  return f"{figures.table_of(found)}\n\n{figures.note(found)}"
 
 
 def recommend(model: Model, source: Path, out: Path) -> str:
@@ -123,7 +155,9 @@ def define() -> None:
   flags.DEFINE_string("unknown_domain", ERROR, "error or shared: see the docs.")
   flags.DEFINE_string("user_features", None, "Features of users that training never saw.")
   flags.DEFINE_string("item_features", None, "Features of items that training never saw.")
-  flags.DEFINE_integer("top", 10, "How many items for each row.")
+  flags.DEFINE_string("base_rates", None, "True rates of positives: columns domain and rate.")
+  flags.DEFINE_integer("top", 10, "How many items for each row; of evaluate the K of NDCG and HR.")
+  flags.DEFINE_integer("all_items", None, "Of how many users all items are scored.")
   flags.DEFINE_string("items", None, "A file of the items to choose from, or domain: its own.")
   flags.DEFINE_string("seen", None, "A file of users and items not to come again, or training.")
   flags.DEFINE_string("domain", None, "Of which domain the scores are exported.")

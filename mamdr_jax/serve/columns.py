@@ -1,10 +1,12 @@
 """Rows that a caller in Python gives, as a table of Arrow."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
 
+from mamdr_jax.data import streams
 from mamdr_jax.serve.raw import Source
 
 ROWS = Path("the rows")  # what an error calls them
@@ -37,3 +39,9 @@ def _column(name: str, values, size: int) -> pa.Array:
 
 def _single(value) -> bool:
   return isinstance(value, str) or not hasattr(value, "__len__")
+
+
+def whole(path: Path) -> Source:
+  """All rows of a file."""
+  table = pa.concat_tables(streams.blocks(path)).combine_chunks()
+  return Source(path, table, functools.partial(streams.place, path))

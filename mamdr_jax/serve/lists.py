@@ -1,14 +1,13 @@
 """The best items for the users of a file, written to another."""
 
-import functools
 from pathlib import Path
 
 import pyarrow as pa
 
 from mamdr_jax import files
-from mamdr_jax.data import streams
+from mamdr_jax.serve.columns import whole
 from mamdr_jax.serve.model import Model
-from mamdr_jax.serve.raw import ERROR, Source
+from mamdr_jax.serve.raw import ERROR
 from mamdr_jax.serve.writers import writer
 
 
@@ -57,9 +56,3 @@ def recommend_file(
   files.clear_parts(out.parent, out.name)  # of one that was killed
   files.write_aside(out, fill)
   return table.num_rows
-
-
-def whole(path: Path) -> Source:
-  """All rows of a file."""
-  table = pa.concat_tables(streams.blocks(path)).combine_chunks()
-  return Source(path, table, functools.partial(streams.place, path))

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from mamdr_jax.calibration import corrected, probability
 from mamdr_jax.serve import added, adding
-from mamdr_jax.serve.columns import given
+from mamdr_jax.serve import base_rates as rates
+from mamdr_jax.serve.columns import given, whole
 from mamdr_jax.serve.export import write
 from mamdr_jax.serve.had import Had
 from mamdr_jax.serve.predict import Both, Predictor, Rows, apart
@@ -26,6 +28,7 @@ def load(
   *,
   user_features: str | os.PathLike | None = None,
   item_features: str | os.PathLike | None = None,
+  base_rates: str | os.PathLike | None = None,
 ) -> "Model":
   """The model in a folder, such as the `model` of a workdir; see `stored.read` for errors.
 
@@ -34,12 +37,15 @@ def load(
     user_features: given features of users that training never saw, an `.npy` or `.npz` file as for
       `data/table.py`, of a model that was trained with such. They serve them in place of the mean.
     item_features: the same of items.
+    base_rates: a file with the columns `domain` and `rate`, the true share of positives. Of a model
+      that was trained on some of the negatives, probabilities are then those of all impressions:
+      see `calibration.corrected`.
   """
   found = read(Path(path))
   for field, file in {"user": user_features, "item": item_features}.items():
     if file:
       found = with_features(found, field, Path(file))
-  return Model(found)
+  return Model(found, base_rates and rates.read(whole(Path(base_rates)), found))
 
 
 class Model:
@@ -50,7 +56,8 @@ class Model:
     domains: names of the domains.
   """
 
-  def __init__(self, stored: Stored):
+  def __init__(self, stored: Stored, base_rates: rates.BaseRates | None = None):
+    self._rates = base_rates
     self.stored, self.domains, self.added = stored, stored.domains, None
     self.predict = self.base = Predictor(stored)
     if additions := [added.read(folder) for folder in added.folders(stored.path)]:
@@ -78,7 +85,14 @@ class Model:
     """
     named, source = self._asked(rows, columns)
     numbered, _ = self.reader(unknown_domain, named)(source)
-    return probability(self.predict(numbered))
+    return probability(self.logits(numbered, source.place))
+
+  def logits(self, rows: Rows, place: Callable[[int], str]) -> np.ndarray:
+    """Those of rows as a reader has them, [n], corrected by the base rates if there are any."""
+    return self._corrected(self.predict(rows), rows.domain, place)
+
+  def _corrected(self, logits, domain, place):
+    return corrected(logits, self._rates.of(domain, place)) if self._rates else logits
 
   def recommend(
     self,
@@ -149,7 +163,10 @@ class Model:
       not_again = {i: had[row] for i, row in enumerate(which.tolist()) if row in had}
       best = recommend(some, top, choice, not_again)
       item = recommend.stored.vocab["item"][best.item]
-      found.append((which[best.row], best.rank, item, probability(best.logit)))
+      row = which[best.row]
+      place = lambda at, row=row: asked.place(int(row[at]))
+      logits = self._corrected(best.logit, rows.domain[row], place)
+      found.append((row, best.rank, item, probability(logits)))
     row, *rest = (np.concatenate(column) for column in zip(*found, strict=True))
     order = np.argsort(row, kind="stable")
     names = ("row", "rank", "item", "probability")
@@ -235,9 +252,3 @@ class Model:
     if key not in self._readers:
       self._readers[key] = Reader(self.stored, named, unknown_domain, self.added)
     return self._readers[key]
-
-
-def probability(logits: np.ndarray) -> np.ndarray:
-  """1 / (1 + e⁻ˣ) in float64, in which logits that differ stay apart."""
-  with np.errstate(over="ignore"):
-    return 1 / (1 + np.exp(-logits.astype(np.float64)))

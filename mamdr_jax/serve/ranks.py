@@ -5,20 +5,31 @@ from collections.abc import Sequence
 import numpy as np
 
 
+class Numbers:
+  """Numbers texts, which may be known to no model, as they come: block after block.
+
+  Attributes:
+    of: text -> its number, in rising order.
+  """
+
+  def __init__(self, first: Sequence[str] = ()):
+    self.of = {text: i for i, text in enumerate(first)}
+
+  def __call__(self, codes: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+    """[n] int64, equal where the texts are; they are given as `data.lookup.distinct` has them."""
+    known = self.of
+    return np.array([known.setdefault(text, len(known)) for text in texts], np.int64)[codes]
+
+
 class Pairs:
-  """Numbers pairs of domain and user, whose texts may be known to no model: block after block."""
+  """Numbers pairs of domain and user."""
 
   def __init__(self):
-    self._numbers = {"domain": {}, "user": {}}
+    self._domain, self._user = Numbers(), Numbers()
 
   def __call__(self, domain: tuple[np.ndarray, list[str]], user: tuple[np.ndarray, list[str]]):
     """[n] int64, equal where both are; each is given as `data.lookup.distinct` has it."""
-    domain, user = self._number("domain", *domain), self._number("user", *user)
-    return domain << 32 | user
-
-  def _number(self, of: str, codes: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-    known = self._numbers[of]
-    return np.array([known.setdefault(text, len(known)) for text in texts], np.int64)[codes]
+    return self._domain(*domain) << 32 | self._user(*user)
 
 
 def ranks(pair: np.ndarray, score: np.ndarray) -> np.ndarray:

@@ -91,16 +91,14 @@ class Reader:
     check_columns(path, [*named.ids.values(), named.domain, *named.dense], block.column_names)
     domain, unknown = self._domain(source)
     ids, late = {}, domain > len(self.stored.domains)
-    for i, (field, known) in enumerate(self._ids.items()):
+    for i, field in enumerate(self._ids):
       cells = distinct(path, named.ids[field], block[named.ids[field]])
-      found = rows_of(known, *cells)
-      lacking, mean = found < 0, np.int32(len(known))
-      instead = mean + 1 + rows_of(self._more[field], *cells) if field in self._more else mean
-      ids[field] = np.where(lacking, instead, found)
+      ids[field], lacking = self.found(field, *cells)
       if field in self._fresh:
         new = rows_of(self._fresh[field], *cells)
         there = lacking & late & (new >= 0)
-        ids[field], lacking = np.where(there, mean + 1 + new, ids[field]), lacking & ~there
+        first = np.int32(len(self._ids[field]) + 1)
+        ids[field], lacking = np.where(there, first + new, ids[field]), lacking & ~there
       unknown |= lacking.astype(np.int32) << i
     dense = {}
     if named.dense:
@@ -119,6 +117,17 @@ class Reader:
       raise ValueError(f"{source.place(at)}: {self._no_domain(texts[codes[at]])}")
     domain = np.where(strange, num, domain + (domain >= num))
     return domain.astype(np.int32), strange.astype(np.int32) << len(self._ids)
+
+  def found(self, field: str, codes: np.ndarray, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of a table that cells, as `distinct` gives them, stand for, and which are not known.
+
+    What is not known, [n] bool, has the row of given features that came later, or the mean.
+    """
+    known, more = self._ids[field], self._more.get(field)
+    found = rows_of(known, codes, texts)
+    lacking, mean = found < 0, np.int32(len(known))
+    instead = mean if more is None else mean + 1 + rows_of(more, codes, texts)
+    return np.where(lacking, instead, found), lacking
 
   def items(self, source: Source) -> np.ndarray:
     """The items of rows that need no other column: [n] int32; ValueError at one not known."""

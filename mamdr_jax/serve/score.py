@@ -9,9 +9,11 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from mamdr_jax import files
+from mamdr_jax.calibration import probability
 from mamdr_jax.data import streams
 from mamdr_jax.data.lookup import distinct
-from mamdr_jax.serve.model import Model, probability
+from mamdr_jax.serve.model import Model
+from mamdr_jax.serve.predict import Rows
 from mamdr_jax.serve.ranks import Pairs, ranks
 from mamdr_jax.serve.raw import ERROR, Reader, Source
 from mamdr_jax.serve.writers import writer
@@ -75,16 +77,18 @@ def score_file(
 
 def scored(model: Model, reader: Reader, source: Path) -> Iterator[tuple[pa.Table, dict]]:
   """Block after block, and the probabilities and codes of what is not known: [n] each."""
+  for of, rows, unknown in ahead(numbered(reader, source)):
+    yield of.table, {PROBABILITY: probability(model.logits(rows, of.place)), UNKNOWN: unknown}
 
-  def numbered():
-    first = 0
-    for block in _shown(streams.blocks(source), source, "scoring"):
-      place = lambda row, first=first: streams.place(source, first + row)
-      yield block, *reader(Source(source, block, place))
-      first += block.num_rows
 
-  for block, rows, unknown in ahead(numbered()):
-    yield block, {PROBABILITY: probability(model.predict(rows)), UNKNOWN: unknown}
+def numbered(reader: Reader, source: Path) -> Iterator[tuple[Source, Rows, np.ndarray]]:
+  """Block after block, as it came and as the `reader` has it."""
+  first = 0
+  for block in _shown(streams.blocks(source), source, "scoring"):
+    place = lambda row, first=first: streams.place(source, first + row)
+    of = Source(source, block, place)
+    yield of, *reader(of)
+    first += block.num_rows
 
 
 def ranked(model: Model, reader: Reader, source: Path) -> Iterator[tuple[pa.Table, dict]]:

@@ -2,7 +2,9 @@
 
 from mamdr_jax.train.at_rest import Rest
 from mamdr_jax.train.fit import Epoch, Group, Resumed, fit
-from mamdr_jax.train.programs import Probe, measuring
+from mamdr_jax.train.programs import Probe, measuring, scoring
 from mamdr_jax.train.run import Run, Setup
 
-__all__ = ["Epoch", "Group", "Probe", "Rest", "Resumed", "Run", "Setup", "fit", "measuring"]
+__all__ = [
+  "Epoch", "Group", "Probe", "Rest", "Resumed", "Run", "Setup", "fit", "measuring", "scoring",
+]  # fmt: skip

@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from mamdr_jax.core import Hparams, Key
-from mamdr_jax.evaluate import tallied
+from mamdr_jax.evaluate import score, serving, tallied
+from mamdr_jax.measures import rows_of
 from mamdr_jax.train import run as life
-from mamdr_jax.train import streamed
+from mamdr_jax.train import scores, streamed
 from mamdr_jax.train.memory import beyond
 from mamdr_jax.train.run import Setup
 
@@ -42,8 +43,19 @@ def measuring(setup: Setup, in_parts: bool) -> Callable:
   Of data that come `in_parts`, `HostBatches`, or that are there.
   """
   if in_parts:
-    return streamed.tallied(setup, setup.stream)
+    return scores.tallied(setup, setup.stream)
   return jax.jit(functools.partial(tallied, setup.objective, setup.method))
+
+
+def scoring(setup: Setup, in_parts: bool) -> Callable:
+  """The rows of a split as one run scores them: (state, train, data) -> `measures.Scored`."""
+  if in_parts:
+    return scores.scored(setup, setup.stream)
+  goal, method = setup.objective, setup.method
+  logits = jax.jit(
+    lambda state, train, data: score(serving(goal, method, state, train).predict, data)
+  )
+  return lambda state, train, data: rows_of(logits(state, train, data), data)
 
 
 def compiled(setup: Setup, abreast: bool, probe: Probe | None, in_parts: bool) -> Programs:

@@ -16,14 +16,14 @@ from mamdr_jax import tree
 from mamdr_jax.core import DomainBatches, Hparams, Key, Tree
 from mamdr_jax.data.batches import HostBatches
 from mamdr_jax.data.dataset import bytes_of_row
-from mamdr_jax.evaluate import Serving, moments_of, score
-from mamdr_jax.metrics import Tally, figures, tally, together
+from mamdr_jax.metrics import Tally, figures
 from mamdr_jax.rounds import Stage, joined, keys_of, stages_of
 from mamdr_jax.train import at_rest, shifts
 from mamdr_jax.train import run as life
 from mamdr_jax.train.at_rest import Kept
-from mamdr_jax.train.parts import by_domain, dealing, parts, slices, without_rows
+from mamdr_jax.train.parts import dealing, parts, slices, without_rows
 from mamdr_jax.train.run import Run, Setup
+from mamdr_jax.train.scores import split, tallied
 
 COMPILING = 400 * 2**20  # bytes that programs and their compiler take, about
 
@@ -78,11 +78,6 @@ def begun(setup: Setup) -> Callable:
     return with_kept(decide(run, state, measured), kept, kept)
 
   return decided
-
-
-def split(setup: Setup, state: Tree) -> tuple[Tree, Kept]:
-  """(what is on the device, what is at rest)."""
-  return at_rest.apart(state, setup.method) if setup.rest else (state, {})
 
 
 def with_kept(run: Run, kept: Kept, best: Kept) -> Run:
@@ -183,47 +178,6 @@ def programs_of(stage: Stage) -> tuple[Callable, ...]:
     jax.jit(take, static_argnums=6, donate_argnums=0),
     jax.jit(stage.end),
   )
-
-
-def tallied(setup: Setup, size: int) -> Callable:
-  """`evaluate.tallied`: (state, train, data) -> Tally, both splits on the host."""
-  goal, method = setup.objective, setup.method
-  serving = lambda state, moments=None: Serving(goal, method, state, moments)
-
-  @jax.jit
-  def of_part(total, state, moments, part):
-    found = tally(score(serving(state, moments).predict, part), part)
-    return found if total is None else together(total, found)
-
-  @functools.partial(jax.jit, donate_argnums=0)
-  def with_moments(moments, state, part, first, last):
-    one = lambda domain: moments_of(serving(state), part, domain)
-    put = lambda d, to: jax.tree.map(lambda x, new: x.at[d].set(new), to, one(d))
-    if moments is None:
-      like = jax.eval_shape(one, 0)
-      moments = jax.tree.map(lambda x: jnp.zeros((part.start.size, *x.shape), x.dtype), like)
-    return jax.lax.fori_loop(first, last, put, moments)
-
-  def over(data, state, visit, carry):
-    """`carry` after `visit(carry, state, part, bounds)` of all domains, some at a time."""
-    light, kept = split(setup, state)
-    visits, domain = by_domain(data), np.arange(data.count.size)
-    of = slices(visits, size, domain, shifts.most_domains(kept))
-    turns = shifts.Shifts(kept, domain, of.bounds)
-    for bounds, part in zip(of.bounds, parts(data, visits, of), strict=True):
-      at_work = at_rest.together(light, turns.part(bounds))
-      carry = jax.block_until_ready(visit(carry, at_work, part, bounds))
-    return carry
-
-  def measured(state: Tree, train: HostBatches, data: HostBatches) -> Tally:
-    moments = None
-    if goal.moments is not None:
-      look = lambda carry, state, part, bounds: with_moments(carry, state, part, *bounds)
-      moments = over(train, state, look, None)
-    add = lambda total, state, part, bounds: of_part(total, state, moments, part)
-    return over(data, state, add, None)
-
-  return measured
 
 
 def memory(setup: Setup, runs: Run, keys: Key, train: HostBatches, valid: HostBatches) -> int:

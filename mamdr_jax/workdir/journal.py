@@ -3,15 +3,17 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from mamdr_jax import files, report, results
+from mamdr_jax.core import Tree
 from mamdr_jax.data import Dataset
 from mamdr_jax.files import CSV, CURVES, GROUP, RESULT
+from mamdr_jax.measures import MEASURES
 from mamdr_jax.train import Epoch, Group, Resumed, Run
 from mamdr_jax.workdir import checkpoint, metrics, runs
 from mamdr_jax.workdir.folder import Begun, begin
@@ -90,6 +92,24 @@ class Journal:
       runs.finish(self.workdir, number, result, run.best, last)
       self.num_ended += 1
     self._told = time.monotonic()
+
+  def lacking(self, names: Collection[str]) -> dict[int, dict]:
+    """The results of runs that had ended before without one of these measures, by number."""
+    ended = dict(enumerate(self.result["runs"])) if self.result else self.finished
+    there = lambda run: set(run["test"].get(MEASURES, ()))
+    return {number: run for number, run in ended.items() if not there(run).issuperset(names)}
+
+  def best(self, number: int, like: Tree) -> Tree:
+    """The best state of a run that had ended; ValueError if it is not there."""
+    path = runs.of_run(self.workdir, number, runs.BEST)
+    if not path.exists():
+      raise ValueError(f"{path} is missing, without which the run cannot be measured again")
+    return runs.load_best(self.workdir, number, like)
+
+  def amend(self, number: int, result: Mapping) -> None:
+    """Keeps more of a run that had ended before."""
+    runs.write_result(self.workdir, number, files.plain(result))
+    (self.workdir / CSV).unlink(missing_ok=True)
 
   def gathered(self) -> list[dict]:
     """What is kept of every run, in order, once all have ended.

@@ -10,6 +10,7 @@ others:
   given/...    features of users and items, [N + 1, f], the last row again the mean.
   moments/...  of every domain and, last, their mean, [D + 1, ...], for a model that needs them.
   lists/...    what the training rows had, as `lists.py` has it, if that is not too long.
+  counts       of every domain how many training rows have label 0 and 1, [D, 2].
 """
 
 import shutil
@@ -20,7 +21,8 @@ import jax
 
 from mamdr_jax import files, keys
 from mamdr_jax.core import DomainBatches, Method, Tree
-from mamdr_jax.data import Dataset, HostBatches
+from mamdr_jax.data import SPLITS, Dataset, HostBatches
+from mamdr_jax.data.blocks import count_rows
 from mamdr_jax.data.dataset import batch_rows
 from mamdr_jax.files import IDS
 from mamdr_jax.objective import Objective
@@ -32,7 +34,7 @@ from mamdr_jax.workdir.moments import moments_of_each
 from mamdr_jax.workdir.runs import BEST
 
 FORMAT = 1
-ABOUT = "model.json"
+ABOUT, COUNTS = "model.json", "counts"
 # What `model.json` has of each kind.
 KINDS = {
   "format": int,
@@ -101,6 +103,7 @@ def write(
         yield f"{of}/{name}", arrays.with_mean(arrays.blocks(table))
     for name, array in lists.of(dataset, told["config"].get("model_lists", default)).items():
       yield name, arrays.blocks(array)
+    yield COUNTS, arrays.blocks(count_rows(dataset)[:, SPLITS.index("train")])
 
   def fill(folder):
     folder.mkdir()

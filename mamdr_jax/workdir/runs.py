@@ -19,8 +19,12 @@ def finish(workdir: Path, run: int, result: Mapping, best, last: Run | None) -> 
   if last is not None:
     trees.save(of_run(workdir, run, LAST), last)
   epochs.end(workdir, run, int(result["epochs"]), len(result["valid"]["auc"]))
+  write_result(workdir, run, result)  # last, since now it counts as finished
+
+
+def write_result(workdir: Path, run: int, result: Mapping) -> None:
+  """Keeps the result alone."""
   path = of_run(workdir, run, ".json")
-  # Last, since now it counts as finished.
   files.write_text(path, files.sealed(results.written_apart(path, result)) + "\n")
 
 
