@@ -8,7 +8,7 @@ import pytest
 from made_results import read_all
 from pyarrow import csv
 
-from mamdr_jax import experiment, external, files, report, serve
+from mamdr_jax import again, external, files, report, serve
 from mamdr_jax.external import __main__ as command
 
 
@@ -147,8 +147,8 @@ def test_where_data_are_not_at_hand_counts_are_compared_and_that_is_said(
 
 
 def test_data_that_have_changed_since_are_refused(measured, tmp_path, monkeypatch):
-  other = experiment.data_of(measured.workdir)
-  monkeypatch.setattr(experiment, "data_of", lambda *_: other._replace(label=1 - other.label))
+  other = again.data_of(measured.workdir)
+  monkeypatch.setattr(again, "data_of", lambda *_: other._replace(label=1 - other.label))
   with pytest.raises(ValueError, match=r"its data are not those that it was trained on"):
     external.write_rows(measured.workdir, tmp_path / "rows")
 

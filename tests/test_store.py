@@ -7,7 +7,7 @@ from pyarrow import csv
 from test_serve import of_model
 from tiny_experiment import tiny
 
-from mamdr_jax import assembly, experiment, files, serve
+from mamdr_jax import again, assembly, experiment, files, serve
 from mamdr_jax.data import on_host, pack
 from mamdr_jax.descent import minibatch
 from mamdr_jax.train import at_rest, shifts
@@ -29,8 +29,8 @@ def tables(folder):
 def test_a_workdir_has_the_model_of_its_best_run_and_gives_that_of_any(swept, tmp_path):
   workdir, result = swept
   auc = [run["valid"]["mean_auc"] for run in result["runs"]]
-  assert on_disk.about(workdir / files.MODEL)["run"] == experiment.best_run(result)
-  assert auc[experiment.best_run(result)] == max(auc)
+  assert on_disk.about(workdir / files.MODEL)["run"] == again.best_run(result)
+  assert auc[again.best_run(result)] == max(auc)
   for run in range(3):
     experiment.store(workdir, tmp_path / "model", run)  # in place of the one before
     assert on_disk.about(tmp_path / "model")["point"]["seed"] == run
@@ -51,7 +51,7 @@ def test_what_is_no_model_is_not_replaced(swept, tmp_path):
 
 def test_a_run_without_numbers_is_not_the_best():
   runs = [{"valid": {"mean_auc": auc}} for auc in (None, 0.4, 0.6, None)]
-  assert experiment.best_run({"runs": runs}) == 2
+  assert again.best_run({"runs": runs}) == 2
 
 
 def test_what_is_made_of_the_result_is_made_again_where_it_lacks_or_the_experiment_grows(
@@ -72,7 +72,7 @@ def test_what_is_made_of_the_result_is_made_again_where_it_lacks_or_the_experime
   assert (workdir / files.CURVES).read_bytes() != curves
   told = on_disk.about(workdir / files.MODEL)
   assert told["config"]["epochs"] == 2
-  assert told["run"] == experiment.best_run(grown)
+  assert told["run"] == again.best_run(grown)
 
 
 def test_moments_are_taken_of_some_domains_at_a_time_where_what_is_kept_does_not_fit(monkeypatch):

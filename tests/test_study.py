@@ -73,7 +73,7 @@ def test_a_study_runs_each_case_once(tmp_path, monkeypatch):
   with (tmp_path / "runs.csv").open() as file:
     rows = list(csv.DictReader(file))
   assert [row["method"] for row in rows] == ["alternate", "joint"]
-  monkeypatch.setattr(experiment, "build", None)  # nothing is built any more
+  monkeypatch.setattr(experiment, "packed", None)  # nothing is built any more
   assert study.run(config, tmp_path) == both
   with pytest.raises(ValueError, match="no case matches 'x'; there are method"):
     study.run(config, tmp_path, only="x")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from mamdr_jax import experiment, files
+from mamdr_jax import again, files
 from mamdr_jax.data import SPLITS, Dataset
 from mamdr_jax.data.dataset import scaled
 from mamdr_jax.serve.writers import writer
@@ -23,8 +23,8 @@ def data_of(workdir: Path, trust: bool) -> Dataset:
   Raises:
     ValueError: they have changed, or its config names files, and nobody said to `trust` it.
   """
-  dataset = experiment.data_of(workdir, trust)
-  if identity.fingerprint(dataset) != experiment.described(workdir)["data"]:
+  dataset = again.data_of(workdir, trust)
+  if identity.fingerprint(dataset) != again.described(workdir)["data"]:
     raise ValueError(
       f"{workdir}: its data are not those that it was trained on: the rows, or their order, have "
       "changed since"
@@ -62,7 +62,7 @@ def write_rows(workdir: str | os.PathLike, out: str | os.PathLike, *, trust: boo
     ValueError: see `data_of`.
   """
   workdir, out = Path(workdir), Path(out)
-  section = experiment.described(workdir)["config"]["data"]
+  section = again.described(workdir)["config"]["data"]
   dataset, named = data_of(workdir, trust), columns_of(section)
   dataset = scaled(dataset, {})
   out.mkdir(parents=True, exist_ok=True)

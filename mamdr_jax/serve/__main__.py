@@ -23,7 +23,7 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from mamdr_jax import backend, stored
+from mamdr_jax import again, backend, stored
 from mamdr_jax.serve import figures
 from mamdr_jax.serve.all_items import over_all_items
 from mamdr_jax.serve.evaluate import evaluate, of_some, read
@@ -71,9 +71,7 @@ def run(command: str, paths: list[Path]) -> None:
   """Does it, and says what was done."""
   begun = time.monotonic()
   if command == "store":
-    from mamdr_jax import experiment  # here, because its figures and tests take a second to import
-
-    experiment.store(paths[0], Path(FLAGS.out), FLAGS.run, trust=FLAGS.trust)
+    again.store(paths[0], Path(FLAGS.out), FLAGS.run, trust=FLAGS.trust)
   elif command == "check":
     stored.check(paths[0])
     print(f"{paths[0]} is whole")
