@@ -1,6 +1,7 @@
 """Scores of another system: of the same rows, with the same figures, in the same tables."""
 
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -126,7 +127,7 @@ def test_where_data_are_not_at_hand_counts_are_compared_and_that_is_said(
   path = scored(tmp_path / "scores.csv", tested, np.zeros(56))
   there = json.loads((measured.workdir / files.RESULT).read_text())
   there["config"]["data"]["cache"] = "elsewhere"
-  (tmp_path / "like").mkdir()
+  shutil.copytree(measured.workdir, tmp_path / "like")
   files.write_json(tmp_path / "like" / files.RESULT, there)
   result = external.import_scores(path, tmp_path / "like", "x", tmp_path / "x")
   assert result["runs"][0]["checked"] == "counts"

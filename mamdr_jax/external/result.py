@@ -9,7 +9,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from mamdr_jax import files, keys, measures, metrics, results
+from mamdr_jax import files, keys, measures, metrics, report, results
 from mamdr_jax.baselines import grouped_auc
 from mamdr_jax.calibration import log_loss
 from mamdr_jax.data.files import brief
@@ -24,6 +24,7 @@ from mamdr_jax.methods import METHODS
 from mamdr_jax.metrics import Tally
 from mamdr_jax.report.names import EXTERNAL, METHOD_TITLES, external
 from mamdr_jax.report.results import RATES
+from mamdr_jax.serve.ranks import Numbers
 
 # How far rows are known to be the test rows: each of them, their numbers, or not at all.
 ROWS, COUNTS, NOTHING = "rows", "counts", "nothing"
@@ -65,17 +66,18 @@ def import_scores(
     ValueError: a file is broken, or its rows are others.
   """
   like, out = Path(like), Path(out)
-  there = results.read(like / RESULT)
+  there = report.read(like)
   _check(name, out, like, there)
   found = read(Path(scores), columns_of(there["config"]["data"]))
   domains = list(there["runs"][0]["test"]["auc"])
   domain = _domains(found, domains, like)
   label, checked = _compared(found, domain, domains, there, like, trust)
+  user = Numbers()(*found.texts["user"])
   asked = there["config"].get(measures.MEASURES, ())
   runs = []
   for number, seed in enumerate(found.runs):
     own = found.run == number
-    rows = Scored(found.score[own], label[own], found.texts["user"][0][own], domain[own])
+    rows = Scored(found.score[own], label[own], user[own], domain[own])
     runs.append(
       {"seed": there["runs"][0]["seed"] if seed is None else seed}
       | dict.fromkeys(RATES, 0.0)

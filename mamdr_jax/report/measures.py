@@ -44,7 +44,7 @@ def measure_table(cells: list[Cell]) -> str:
       "" if v is None else marked(spread(v), c.runs) for v, c in zip(values, cells, strict=True)
     ]
     means = [np.nan if v is None else goodness(name, v.mean()) for v in values]
-    columns.append(bold(texts, means))
+    columns.append(bold(texts, means) if len(cells) > 1 else texts)
   rows = [[cell.row, *texts] for cell, *texts in zip(cells, *columns, strict=True)]
   return table(["method", *map(title, names)], rows)
 
