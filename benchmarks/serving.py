@@ -148,7 +148,7 @@ def untrained(num_items: int, size: int, num_users: int = 1000) -> Stored:
   params = jax.jit(goal.init)(jax.random.key(0), batch)
   state = method.served(method.init(jax.random.key(1), params, None))
   return Stored(
-    Path("untrained"), told, goal, method, domains, raw, {}, state, {}, {}, None, {}, {}
+    Path("untrained"), told, goal, method, domains, raw, {}, state, {}, {}, None, {}, {}, None
   )
 
 
