@@ -1,6 +1,6 @@
 """What serves a new domain of few rows and of many: results/new_domain.md.
 
-python -m results.new_domain OUT [--amazon=FOLDER] [--epinions=FILE]
+python -m results.new_domain OUT [--amazon=FOLDER] [--epinions=FILE] [--no-synthetic]
 
 Of a data set one domain is left out, a model is trained on the others, and the domain is added with
 some of its rows. OUT gets the runs, and for each set a table and a picture. The synthetic set needs
@@ -173,8 +173,9 @@ def shown(name: str, dataset: Dataset, domain: int, found: dict, out: Path) -> N
     figure.legend(loc="outside right upper", frameon=False)
 
 
-def main(out: str, paths: dict[str, str] | None = None) -> None:
-  for name, path in ({"synthetic": ""} | (paths or {})).items():
+def main(out: str, paths: dict[str, str]) -> None:
+  """Measures the sets of which there are paths; the synthetic one needs none."""
+  for name, path in paths.items():
     dataset = SETS[name](path)
     domain, folder = left_out(dataset, LEFT_OUT[name]), Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -186,6 +187,8 @@ if __name__ == "__main__":
   parser.add_argument("out", help="folder for the runs, tables and pictures")
   parser.add_argument("--amazon", help="folder of the categories' files")
   parser.add_argument("--epinions", help="file of ratings with user, item, category and rating")
+  parser.add_argument("--no-synthetic", action="store_true", help="leave out the synthetic set")
   given = parser.parse_args()
-  there = {"amazon-small": given.amazon, "epinions": given.epinions}
+  there = {"synthetic": not given.no_synthetic and "none", "amazon-small": given.amazon}
+  there |= {"epinions": given.epinions}
   main(given.out, {name: path for name, path in there.items() if path})
