@@ -108,7 +108,11 @@ def flat(config: Mapping) -> dict[str, object]:
 
 
 def identity(config: Mapping) -> dict[str, object]:
-  """What makes an experiment another one, however many runs and epochs it has; dotted names."""
+  """What makes an experiment another one, however many runs and epochs it has; dotted names.
+
+  A key that an older config lacks has its default.
+  """
   left_out = GROWING + RUNNING
-  kept = {key: value for key, value in flat(config).items() if key not in PLACES}
+  missing = {key: about.default for key, about in TRAINING.items()}
+  kept = {key: value for key, value in (missing | flat(config)).items() if key not in PLACES}
   return {key: value for key, value in kept.items() if key.split(".")[0] not in left_out}

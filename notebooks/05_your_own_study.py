@@ -95,7 +95,9 @@ What the best cell has more than the chosen one is what choosing on test data wo
 # value, in a folder of its own. Run again, it finds them finished; interrupted, it goes on.
 
 # %%
-config.sweep.update(alpha=(), beta=(), seed=SEEDS, over=(("method.k", (1, 2, 3)),))
+config.sweep.update(
+  alpha=(), beta=(), seed=SEEDS, over=(("method.k", (1, 2) if QUICK else (1, 2, 3)),)
+)
 with quiet:
   results = study.run(config, FOLDER / "k")
 (helpers,) = report.over_k(results)

@@ -32,6 +32,8 @@ VARIANTS = {
   "deltas tuned": ("domain_regularization+finetune", {"k": 1, "visit_steps": 2}),
 }
 
+SLOW = "deltas tuned", "all rows"
+
 
 @pytest.fixture(scope="module")
 def splits():
@@ -64,7 +66,7 @@ def trained(name, splits, **setup):
 
 
 @pytest.mark.parametrize(
-  "name", [pytest.param(x, marks=pytest.mark.slow) if x == "deltas tuned" else x for x in VARIANTS]
+  "name", [pytest.param(x, marks=pytest.mark.slow) if x in SLOW else x for x in VARIANTS]
 )
 def test_runs_at_rest_are_runs(name, splits, at_hand, tmp_path):
   """`test_streamed` has that runs whose data come in parts are those on whole data."""

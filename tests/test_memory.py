@@ -18,7 +18,9 @@ NUM_ROWS = 5000  # of each table, so that states outweigh what else a program ke
 NUM_RUNS = 8
 
 
-@pytest.fixture(scope="module", params=["alternate", "alternate+finetune"])
+@pytest.fixture(
+  scope="module", params=["alternate", pytest.param("alternate+finetune", marks=pytest.mark.slow)]
+)
 def estimated(request, train, valid):
   """A setup, what its runs share, what each adds, and the bytes of a run's parameters."""
   goal = objective(MODELS["mlp"]({"user": NUM_ROWS, "item": NUM_ROWS, "domain": 4}, 4, hidden=(6,)))

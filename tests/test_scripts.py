@@ -121,6 +121,7 @@ def few(monkeypatch):
   return {"BASE": "alternate", "SEEDS": (0,), "ALPHA": (0.05,)}
 
 
+@pytest.mark.slow
 def test_new_domain_tells_what_serves_a_domain_that_was_left_out(tables, few, tmp_path):
   sizes = few | {"SIZES": (20,), "GAMMA": (0.5,), "LEFT_OUT": {"synthetic": "D2"}}
   (rows,) = tables("results.new_domain", str(tmp_path), {"synthetic": ""}, **sizes)
@@ -133,8 +134,10 @@ def test_new_domain_tells_what_serves_a_domain_that_was_left_out(tables, few, tm
 
 
 def test_more_data_tells_what_each_way_is_worth_on_first_rows_and_later_ones(tables, few, tmp_path):
-  (rows,) = tables("results.more_data", str(tmp_path), **few)
-  assert [row[0] for row in rows[1:]] == list(importlib.import_module("results.more_data").WAYS)
+  ways = importlib.import_module("results.more_data").WAYS
+  ways = dict(list(ways.items())[:2])
+  (rows,) = tables("results.more_data", str(tmp_path), WAYS=ways, **few)
+  assert [row[0] for row in rows[1:]] == list(ways)
   first, later = ([float(row[i].split()[0]) for row in rows[1:]] for i in (1, 2))
   assert min(first + later) > 0.2 and max(first + later) < 1 and len({*first}) > 1
   assert (numbers(rows, "seconds") >= 0).all()
@@ -276,7 +279,7 @@ def test_timing_draws_full_minibatches_contiguous_by_domain():
 
 def test_domains_times_a_pass_of_every_case_and_leaves_table_and_picture(tables, tmp_path):
   module = importlib.import_module("benchmarks.domains")
-  some = {case: module.CASES[case] for case in ("DR on tables, bounded", "separate")}
+  some = {case: module.CASES[case] for case in ("DR on tables, bounded",)}
   sizes = {"DOMAINS": (3, 5), "BATCH": 4, "SIZE": 2, "HIDDEN": (2,), "ENOUGH": 0.01}
   (rows,) = tables("benchmarks.domains", str(tmp_path), CASES=some, **sizes)
   assert [row[0] for row in rows[1:]] == [*some, "evaluation"]

@@ -95,7 +95,9 @@ def test_so_it_is_for_other_methods_and_models(case, tmp_path, data):
   check_auc(CASES[case](), tmp_path, data)
 
 
-@pytest.mark.parametrize("case", AT_REST)
+@pytest.mark.parametrize(
+  "case", ["streamed", pytest.param("STAR, streamed", marks=pytest.mark.slow)]
+)
 def test_so_it_is_where_what_is_kept_was_on_disk(case, tmp_path, data):
   check_auc(AT_REST[case](), tmp_path, data)
 

@@ -78,6 +78,18 @@ def test_another_version_of_the_code_is_said(trained, tmp_path, monkeypatch, cap
   assert "by another version of the code" in capsys.readouterr().err
 
 
+def test_keys_that_came_later_have_their_defaults_in_an_older_config(trained, tmp_path):
+  workdir, config, result = copied(trained, tmp_path)
+  there = files.read_json(workdir / files.CONFIG)
+  for key in ("warm_start", "stream", "cases"):
+    del there["config"][key]
+  files.write_json(workdir / files.CONFIG, there)
+  assert experiment.run(config, workdir) == result
+  config.stream = 2
+  with pytest.raises(ValueError, match="holds another experiment"):
+    experiment.run(config, workdir)
+
+
 @pytest.mark.parametrize("order", [1, 2])
 def test_ids_travel_with_the_state(trained, tmp_path, order):
   """The rows in another order number users and items otherwise; a state is read all the same."""
@@ -151,18 +163,18 @@ def test_what_lacks_of_a_finished_run_is_made(trained, tmp_path, monkeypatch, ca
 
 
 def test_overwriting_a_study_leaves_no_case_of_the_old_one(tmp_path):
-  over = lambda *ks: tiny("mamdr", epochs=1, **{"sweep.over": (("method.k", ks),)})
-  study.run(over(1, 2), tmp_path)
-  old = over(1)
+  over = lambda *l2: tiny("alternate", epochs=1, **{"sweep.over": (("l2", l2),)})
+  study.run(over(0.1, 0.2), tmp_path)
+  old = over(0.1)
   old.batch_size = 8
   with pytest.raises(ValueError, match="holds another study"):
     study.run(old, tmp_path)
   (tmp_path / "notes.txt").write_text("mine")
   study.run(old, tmp_path, overwrite=True)
   left = sorted(path.name for path in tmp_path.iterdir())
-  assert left == ["config.json", "method.k=1", "notes.txt", "runs.csv"]
+  assert left == ["config.json", "l2=0.1", "notes.txt", "runs.csv"]
   experiment.run(tiny("alternate", epochs=1), tmp_path, overwrite=True)
-  assert not (tmp_path / "method.k=1").exists() and (tmp_path / files.RESULT).exists()
+  assert not (tmp_path / "l2=0.1").exists() and (tmp_path / files.RESULT).exists()
 
 
 def everything(folder):
