@@ -151,10 +151,10 @@ def draw(lines: dict[str, list[float]], path: Path) -> None:
   with drawing(path, (8, 5.5)) as (figure, axes):
     for i, (name, each) in enumerate(sorted(lines.items(), key=lambda item: -item[1][-1])):
       color = shade(i / (len(lines) - 1))
-      axes.loglog(DOMAINS, each, color=color, marker="os^vDP*X<>phd8"[i % 14], label=name)
+      axes.semilogx(DOMAINS, each, color=color, marker="os^vDP*X<>phd8"[i % 14], label=name)
     axes.set_xticks(DOMAINS, [f"{d:,}" for d in DOMAINS])
     axes.minorticks_off()
-    axes.set(xlabel="domains", ylabel="µs of processor time a pass")
+    axes.set(xlabel="domains", ylabel="µs of processor time a pass", ylim=(0, None))
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", frameon=False)
 
