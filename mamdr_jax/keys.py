@@ -113,6 +113,7 @@ def identity(config: Mapping) -> dict[str, object]:
   A key that an older config lacks has its default.
   """
   left_out = GROWING + RUNNING
-  missing = {key: about.default for key, about in TRAINING.items()}
+  as_read = lambda value: list(value) if isinstance(value, tuple) else value
+  missing = {key: as_read(about.default) for key, about in TRAINING.items()}
   kept = {key: value for key, value in (missing | flat(config)).items() if key not in PLACES}
   return {key: value for key, value in kept.items() if key.split(".")[0] not in left_out}

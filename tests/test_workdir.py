@@ -85,9 +85,8 @@ def test_keys_that_came_later_have_their_defaults_in_an_older_config(trained, tm
     del there["config"][key]
   files.write_json(workdir / files.CONFIG, there)
   assert experiment.run(config, workdir) == result
-  config.stream = 2
   with pytest.raises(ValueError, match="holds another experiment"):
-    experiment.run(config, workdir)
+    experiment.run(configure.vary(config, {"stream": 2}), workdir)
 
 
 @pytest.mark.parametrize("order", [1, 2])
