@@ -75,9 +75,7 @@ def run(
   workdir, progress = Path(workdir), Progress()
   experiment, training = assemble(config, dataset, progress.on_step)
   if training.warm_start:
-    begun_from = stored.read(Path(training.warm_start))
-    print(warm_start.told(experiment, begun_from), file=sys.stderr)
-    experiment = warm_start.warm(experiment, begun_from)
+    experiment = warm_start.warm(experiment, stored.read(Path(training.warm_start)))
   # What memory cannot hold is to leave no folder.
   ready = None if (workdir / RESULT).exists() else packed(experiment, training)
   with opened(workdir, training.config, training.points, experiment.dataset, overwrite) as journal:

@@ -132,6 +132,12 @@ def shared_state(stored: Stored) -> Tree:
   return with_kept(stored, np.zeros(0, np.int64))
 
 
+def mean_rows(stored: Stored, state: Tree) -> dict[str, int]:
+  """Which row of the tables of each field is the mean of the others: the last."""
+  tables = jax.eval_shape(lambda: stored.method.params(state, 0)).get("tables", {})
+  return {field: jax.tree.leaves(leaves)[0].shape[0] - 1 for field, leaves in tables.items()}
+
+
 def with_kept(stored: Stored, domains: np.ndarray) -> Tree:
   """What serves some domains, rising, on the device."""
   return at_rest.together(stored.light, part(stored.kept, domains))

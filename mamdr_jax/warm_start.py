@@ -4,6 +4,7 @@ Users, items and domains are matched by their raw ids. Rows of tables, and delta
 the model lacks begin as in any other run; so do optimizers.
 """
 
+import sys
 from collections.abc import Mapping
 
 import jax
@@ -14,7 +15,7 @@ from mamdr_jax import own, tree
 from mamdr_jax.assembly import Experiment
 from mamdr_jax.core import HERE, Array, Method, Own, Params
 from mamdr_jax.data.dataset import scaled
-from mamdr_jax.data.lookup import index, rows_of
+from mamdr_jax.data.lookup import places
 from mamdr_jax.objective import Objective
 from mamdr_jax.stored import Stored, shared_state
 from mamdr_jax.view import field_of
@@ -23,7 +24,7 @@ SPECIFIC = "specific"  # what is kept for every domain that a model with deltas 
 
 
 def warm(experiment: Experiment, stored: Stored) -> Experiment:
-  """The experiment, to begin from a model.
+  """The experiment, to begin from a model; says on stderr how much of the data that knows.
 
   θ_S is that of the model, and where both have deltas, of the same branches, so are they. Numbers
   of rows are in the units of the model.
@@ -48,24 +49,15 @@ def warm(experiment: Experiment, stored: Stored) -> Experiment:
     )
   known = {field: places(raw, stored.vocab[field]) for field, raw in dataset.vocab.items()}
   known["domain"] = places(np.array(dataset.domains), np.array(stored.domains))
+  print(told(stored, known), file=sys.stderr)
   goal = goal._replace(init=initial(goal, stored, known))
   dataset = scaled(dataset, stored.units)
   return Experiment(dataset, goal, with_deltas(method, stored, known))
 
 
-def places(raw: np.ndarray, known: np.ndarray) -> np.ndarray:
-  """Where each of `raw` is among `known`, -1 for what is not: [n] int32."""
-  return rows_of(index(known), np.arange(len(raw)), raw.astype(str).tolist())
-
-
-def told(experiment: Experiment, stored: Stored) -> str:
+def told(stored: Stored, known: Mapping[str, np.ndarray]) -> str:
   """How much of the data the model knows."""
-  parts = []
-  for field, raw in experiment.dataset.vocab.items():
-    num = int((places(raw, stored.vocab[field]) >= 0).sum())
-    parts.append(f"{num:,} of {len(raw):,} {field}s")
-  num = len(set(experiment.dataset.domains) & set(stored.domains))
-  parts.append(f"{num:,} of {len(experiment.dataset.domains):,} domains")
+  parts = (f"{(at >= 0).sum():,} of {at.size:,} {field}s" for field, at in known.items())
   return f"begun from {stored.path}, which knows {', '.join(parts)}"
 
 

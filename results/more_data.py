@@ -11,13 +11,12 @@ import sys
 import time
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 
 from mamdr_jax import experiment, files, serve
+from mamdr_jax.baselines import grouped_auc
 from mamdr_jax.data import SPLITS, Dataset
 from mamdr_jax.markdown import table
-from mamdr_jax.metrics import grouped_auc
 from results.new_domain import ALPHA, BASE, SETS, config_of, restricted
 
 SEEDS = (0, 1)  # of which rows come later, and of the runs
@@ -42,12 +41,9 @@ def auc_of(model: serve.Model, rows: Dataset) -> float:
   test = rows.split == SPLITS.index("test")
   columns = {field: raw[rows.ids[field][test]] for field, raw in rows.vocab.items()}
   score = model.score(columns | {"domain": np.array(rows.domains)[rows.domain[test]]})
-  label, domain = rows.label[test].astype(np.float32), rows.domain[test]
-  auc = grouped_auc(
-    jnp.asarray(score), jnp.asarray(label), jnp.ones(label.size), jnp.asarray(domain),
-    len(rows.domains),
-  )  # fmt: skip
-  return float(jnp.nanmean(auc))
+  return float(
+    np.nanmean(grouped_auc(score, rows.label[test], rows.domain[test], len(rows.domains)))
+  )
 
 
 def measured(dataset: Dataset, out: Path) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ from tiny_experiment import tiny
 from mamdr_jax import experiment, files, stored, warm_start
 from mamdr_jax.assembly import assemble, read_data
 from mamdr_jax.data import pack
+from mamdr_jax.data.lookup import places
 
 IDS = {"data.features": "ids", "epochs": 1, "alpha": 0.03, "gamma": 0.5}
 
@@ -67,7 +68,7 @@ def test_what_the_model_knows_is_kept_and_the_rest_begins_anew(whole, part, mode
     served = there.method.params(state, old)
     assert_trees_equal(warm[d]["net"], served["net"])
     for field in ("user", "item"):
-      place = warm_start.places(whole.vocab[field], there.vocab[field])
+      place = places(whole.vocab[field], there.vocab[field])
       rows, others = np.flatnonzero(place >= 0), np.flatnonzero(place < 0)
       assert others.size > 2
       assert_trees_equal(taken(warm[d], field, rows), taken(served, field, place[rows]))

@@ -17,6 +17,11 @@ def index(vocab: np.ndarray) -> pd.Index:
   return pd.Index(vocab if vocab.dtype.kind in "iu" else vocab.astype(object))
 
 
+def places(raw: np.ndarray, known: np.ndarray) -> np.ndarray:
+  """Where each of the raw ids `raw: [n]` is among `known`, -1 for what is not: [n] int32."""
+  return rows_of(index(known), np.arange(len(raw)), raw.astype(str).tolist())
+
+
 def distinct(path: Path, name: str, column: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
   """A column as a code for each row, `[n]`, and the texts of these, without the blanks around."""
   chunk = text(path, name, column).combine_chunks()

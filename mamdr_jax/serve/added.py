@@ -20,7 +20,7 @@ from mamdr_jax.core import HERE, Method, Own, Tree
 from mamdr_jax.methods import METHODS
 from mamdr_jax.methods.separate import SeparateState
 from mamdr_jax.serve.adding import Addition
-from mamdr_jax.stored import Stored
+from mamdr_jax.stored import Stored, mean_rows
 from mamdr_jax.view import field_of
 from mamdr_jax.workdir import arrays, trees
 
@@ -159,16 +159,14 @@ def joined(stored: Stored, state: Tree, additions: list[Addition]) -> Stored:
 
 def nobody(stored: Stored, state: Tree) -> Method:
   """What all domains share, whichever is asked for; rows that a table lacks are the mean of it."""
-  domain = len(stored.domains)
-  tables = jax.eval_shape(lambda: stored.method.params(state, domain)).get("tables", {})
-  last = {field: jax.tree.leaves(leaves)[0].shape[0] - 1 for field, leaves in tables.items()}
+  domain, mean = len(stored.domains), mean_rows(stored, state)
 
   def params(state, asked, rows=None):
     del asked
     if rows is not None:
-      rows = {field: jnp.minimum(x, last[field]) for field, x in rows.items()}
+      rows = {field: jnp.minimum(x, mean[field]) for field, x in rows.items()}
       if "domain" in rows:
-        rows["domain"] = jnp.full_like(rows["domain"], last["domain"])
+        rows["domain"] = jnp.full_like(rows["domain"], mean["domain"])
     return stored.method.params(state, domain, rows)
 
   return Method(init=None, epoch=None, params=params)

@@ -29,7 +29,7 @@ from mamdr_jax.methods.new_domain import Fixed, alone, fixed, new_domain
 from mamdr_jax.objective import Objective
 from mamdr_jax.serve.raw import columns_of
 from mamdr_jax.serve.small import gathered, identified
-from mamdr_jax.stored import Stored, shared_state
+from mamdr_jax.stored import Stored, mean_rows, shared_state
 from mamdr_jax.train import Setup, fit
 from mamdr_jax.train.run import Run
 from mamdr_jax.view import view
@@ -171,9 +171,8 @@ def measured(dataset: Dataset, split: str) -> bool:
 def shared_params(stored: Stored, numbers: dict[str, np.ndarray]) -> Params:
   """What all domains share, of tables those rows; the mean for those that the model lacks."""
   nobody, state = jnp.int32(len(stored.domains)), shared_state(stored)
-  tables = jax.eval_shape(lambda: stored.method.params(state, nobody))["tables"]
-  last = {field: jax.tree.leaves(leaves)[0].shape[0] - 1 for field, leaves in tables.items()}
-  rows = {field: jnp.asarray(np.minimum(numbers[field], n)) for field, n in last.items()}
+  means = mean_rows(stored, state)
+  rows = {field: jnp.asarray(np.minimum(numbers[field], mean)) for field, mean in means.items()}
   return jax.jit(stored.method.params)(state, nobody, rows)
 
 

@@ -208,7 +208,7 @@ class Model:
   @functools.cached_property
   def _recommenders(self) -> list[Recommender]:
     """Those of the domains that the model was trained with and, if there are any, of the others."""
-    of = [self.base] if self.added is None else [self.predict.base, self.predict.added]
+    of = [self.base] if self.added is None else [self.base, self.predict.added]
     return [Recommender(predict) for predict in of]
 
   @functools.cached_property

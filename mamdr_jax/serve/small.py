@@ -6,7 +6,7 @@ import numpy as np
 
 from mamdr_jax.data import SPLITS, Dataset
 from mamdr_jax.data.dataset import scaled
-from mamdr_jax.data.lookup import index, rows_of
+from mamdr_jax.data.lookup import places
 from mamdr_jax.stored import Stored
 
 TRAIN = SPLITS.index("train")
@@ -35,8 +35,8 @@ def gathered(stored: Stored, rows: Dataset, helpers: Dataset | None, seed: int =
     vocab[field] = numbers[field]
     if field in stored.given:
       frozen[field] = np.asarray(stored.given[field][numbers[field]])
-  places = [stored.domains.index(name) for part in parts[1:] for name in part.domains]
-  numbers["domain"] = np.array([len(stored.domains), *places], np.int32)
+  helping = [stored.domains.index(name) for part in parts[1:] for name in part.domains]
+  numbers["domain"] = np.array([len(stored.domains), *helping], np.int32)
   joined = lambda of: np.concatenate([of(part) for part in parts])
   dataset = rows._replace(
     ids=ids,
@@ -53,10 +53,9 @@ def gathered(stored: Stored, rows: Dataset, helpers: Dataset | None, seed: int =
 def numbered(stored: Stored, field: str, part: Dataset, fresh: dict[str, int]) -> np.ndarray:
   """The rows of the model's table for a column of ids, new ones entered in `fresh`: [n] int32."""
   mean, texts = len(stored.vocab[field]), part.vocab[field].astype(str).tolist()
-  look = lambda raw: rows_of(index(raw), np.arange(len(texts)), texts)
-  found = look(stored.vocab[field])
+  found = places(part.vocab[field], stored.vocab[field])
   if field in stored.given:
-    more = look(stored.more[field]) if field in stored.more else np.full(len(texts), -1)
+    more = places(part.vocab[field], stored.more[field]) if field in stored.more else -1
     found = np.where(found < 0, mean + 1 + more, found)
   else:
     for at in np.flatnonzero(found < 0):
