@@ -1,13 +1,16 @@
-"""An epoch as domains become more: `python -m benchmarks.domains [--out=DIR]`.
+"""An epoch as domains become more: `python -m benchmarks.domains [--out=DIR] [--tables=D]`.
 
 The same rows for every domain, so that what is linear takes the same processor time for a pass
-and for a row whatever the number of domains. Ratios are within one run.
+and for a row whatever the number of domains. Tables grow with them, as they do where domains bring
+users and items; with `--tables` they are as long as for so many domains, however many there are, so
+that the number of domains is all that differs. Ratios are within one run.
 """
 
 import argparse
 import functools
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -29,7 +32,7 @@ from mamdr_jax.report.canvas import drawing, shade
 
 DOMAINS = (100, 1_000, 10_000, 69_102)
 PER_DOMAIN, BATCH, SIZE, HIDDEN = 2, 64, 16, (64, 32)
-ENOUGH = 4.0  # processor seconds that a case is timed for, of each number of domains
+ENOUGH = 3.0  # processor seconds that a case is timed for, of each number of domains
 IDS_PER_DOMAIN = {"user": 20, "item": 10}  # so that tables grow with the data
 NET, TABLES = {"specific": ("net",)}, {"specific": ("tables",)}
 CASES = {
@@ -50,13 +53,15 @@ CASES = {
   "MAML": ("maml", {}),
   "MLDG": ("mldg", {}),
 }
+# What looks at whole tables once an epoch, and so is not timed where a few domains have long ones.
+WHOLE_TABLES = ("DN", "Reptile", "MAMDR on the net, whole", "MAMDR on tables, whole")
 JOINTLY = ("pcgrad", "maml", "mldg")  # given DOMAINS_PER_STEP domains a step
 DOMAINS_PER_STEP = 32
 
 
-def setting(num_domains: int):
+def setting(num_domains: int, tables: int | None):
   """Minibatches, the objective of the MLP, and its parameters."""
-  num_ids = {field: n * num_domains for field, n in IDS_PER_DOMAIN.items()}
+  num_ids = {field: n * (tables or num_domains) for field, n in IDS_PER_DOMAIN.items()}
   data = random_batches(num_ids, num_domains, PER_DOMAIN, BATCH)
   vocab = num_ids | {"domain": num_domains}
   goal = objective(MODELS["mlp"](vocab, embedding_size=SIZE, hidden=HIDDEN, dropout=0.0))
@@ -88,9 +93,9 @@ def timed(call, carry, data):
   return span
 
 
-def epochs_of(case: str, num_domains: int):
+def epochs_of(case: str, num_domains: int, tables: int | None):
   """`timed` epochs, which tell their passes."""
-  data, goal, params = setting(num_domains)
+  data, goal, params = setting(num_domains, tables)
   name, options = CASES[case]
   method = constructed(name, goal, options)
   rates = Hparams(*jnp.array([1e-3, 0.1, 0.1]))
@@ -104,15 +109,15 @@ def epochs_of(case: str, num_domains: int):
     state, info = method.epoch(jax.random.key(1), state, dealt, rates)
     return state, info["passes"]
 
-  state = jax.jit(begin)(tree.copy(params), data)
+  state = jax.block_until_ready(jax.jit(begin)(tree.copy(params), data))
   return timed(jax.jit(epoch, donate_argnums=0), state, data)
 
 
-def evaluations_of(num_domains: int):
+def evaluations_of(num_domains: int, tables: int | None):
   """`timed` scores of every row by what MAMDR serves, with their AUC, which tell minibatches."""
-  data, goal, params = setting(num_domains)
+  data, goal, params = setting(num_domains, tables)
   method = METHODS["mamdr"](loss=goal.loss, inner=optax.adam, k=1, **NET)
-  state = jax.jit(method.init)(jax.random.key(0), params, data)
+  state = jax.block_until_ready(jax.jit(method.init)(jax.random.key(0), params, data))
 
   def look(state, data):
     auc = measure(goal, method, state, data, data)["mean_auc"]
@@ -121,13 +126,16 @@ def evaluations_of(num_domains: int):
   return timed(jax.jit(look, donate_argnums=0), state, data)
 
 
-def main(out: str | None = None) -> None:
+def main(out: str | None = None, tables: int | None = None) -> None:
   print(f"device: {machine.device()}; {PER_DOMAIN} minibatches of {BATCH} rows a domain\n")
-  header = ["method", *(f"µs a pass, D = {d:,}" for d in DOMAINS), "last / first", "s an epoch"]
+  numbers = (DOMAINS[0], DOMAINS[-1]) if tables else DOMAINS
+  header = ["method", *(f"µs a pass, D = {d:,}" for d in numbers), "last / first", "s an epoch"]
   rows, lines = [], {}
   for case in (*CASES, "evaluation"):
+    if tables and case in WHOLE_TABLES:
+      continue
     ready = evaluations_of if case == "evaluation" else functools.partial(epochs_of, case)
-    spans = [ready(d) for d in DOMAINS]
+    spans = [ready(d, tables) for d in numbers]
     # Up to the most domains and down again: a machine that slows down does so for all of them.
     up = [span() for span in spans]
     both = [*zip(up, [span() for span in spans[-2::-1]][::-1], strict=False), (up[-1],)]
@@ -140,19 +148,19 @@ def main(out: str | None = None) -> None:
   made = table(header, rows)
   print(made)
   if out:
-    folder = Path(out)
+    folder, name = Path(out), "equal_tables" if tables else "domains"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "domains.md").write_text(made + "\n", encoding="utf-8")
-    draw(lines, folder / "domains.png")
+    (folder / f"{name}.md").write_text(made + "\n", encoding="utf-8")
+    draw(numbers, lines, folder / f"{name}.png")
 
 
-def draw(lines: dict[str, list[float]], path: Path) -> None:
+def draw(numbers: Sequence[int], lines: dict[str, list[float]], path: Path) -> None:
   """Microseconds a pass over domains, a line a method: level where cost is linear."""
   with drawing(path, (8, 5.5)) as (figure, axes):
     for i, (name, each) in enumerate(sorted(lines.items(), key=lambda item: -item[1][-1])):
       color = shade(i / (len(lines) - 1))
-      axes.semilogx(DOMAINS, each, color=color, marker="os^vDP*X<>phd8"[i % 14], label=name)
-    axes.set_xticks(DOMAINS, [f"{d:,}" for d in DOMAINS])
+      axes.semilogx(numbers, each, color=color, marker="os^vDP*X<>phd8"[i % 14], label=name)
+    axes.set_xticks(numbers, [f"{d:,}" for d in numbers])
     axes.minorticks_off()
     axes.set(xlabel="domains", ylabel="µs of processor time a pass", ylim=(0, None))
     axes.grid(alpha=0.3)
@@ -162,4 +170,5 @@ def draw(lines: dict[str, list[float]], path: Path) -> None:
 if __name__ == "__main__":
   parser = argparse.ArgumentParser()
   parser.add_argument("--out", help="folder for domains.md, the table, and domains.png")
-  main(parser.parse_args().out)
+  parser.add_argument("--tables", type=int, help="tables as long as for so many domains, always")
+  main(**vars(parser.parse_args()))
