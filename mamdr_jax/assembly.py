@@ -50,9 +50,11 @@ class Training(NamedTuple):
   reshuffle: bool
   warm_start: str
   stream: int
+  workers: int
   rest: str
   rest_dtype: str
   lanes: int
+  checkpoint_seconds: float
   probe_every: int
   measures: tuple[str, ...]
 

@@ -19,7 +19,7 @@ SEEDS = 2**32  # as many keys there are
 # key -> (least, most); of a rate 0 is allowed, which moves nothing.
 RANGES = {
   "batch_size": (1, MOST), "epochs": (1, MOST), "patience": (1, MOST), "lanes": (0, MOST),
-  "stream": (0, MOST), "model_lists": (0, MOST_ROWS),
+  "stream": (0, MOST), "model_lists": (0, MOST_ROWS), "workers": (0, MOST),
   "probe_every": (0, MOST), "checkpoint_seconds": (0, math.inf), "l2": (0, math.inf),
   **dict.fromkeys(keys.RATES, (0, 3e38)),
 }  # fmt: skip
@@ -45,6 +45,8 @@ def values(config: Mapping) -> None:
       _plain(key, value)
   _pairs("sweep.over", flat["sweep.over"])
   _pairs("cases", flat["cases"])
+  if flat["workers"]:
+    _workers(flat)
   if flat["stream"] and flat["lanes"] > 1:
     told = f"stream={flat['stream']} and lanes={flat['lanes']}"
     raise ValueError(f"{told}: data that come in parts train one run at a time; expected lanes=1")
@@ -135,6 +137,20 @@ def run_fits(params: Tree, state: Tree, data_bytes: int) -> None:
   num_bytes = 2 * sizes["with deltas and optimizers"] + data_bytes
   advice = "with rest='disk' deltas rest elsewhere, and method.specific says of what there are any"
   machine.check_memory(f"a run ({told}; it and its best are kept)", num_bytes, advice)
+
+
+# What workers cannot have, since tables are spread over them, or visits are.
+ALONE = {"method.sparse": True, "method.all_rows": False, "method.specific_carry": False,
+         "method.specific_scale": 0.0, "probe_every": 0, "warm_start": ""}  # fmt: skip
+
+
+def _workers(flat: Mapping) -> None:
+  told = f"workers={flat['workers']}"
+  if not flat["stream"]:
+    raise ValueError(f"{told} and stream=0; expected parts, e.g. stream=4096")
+  for key, expected in ALONE.items():
+    if flat.get(key, expected) != expected:
+      raise ValueError(f"{told} and {key}={_short(flat[key])}; expected {key}={expected!r}")
 
 
 def _batch_size(key: str, value) -> None:

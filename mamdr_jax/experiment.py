@@ -1,7 +1,7 @@
 """config → data → fit → result."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from mamdr_jax import check, machine, measures, stored, warm_start
+from mamdr_jax import check, machine, measures, stored, warm_start, workers
 from mamdr_jax.again import best_run, host_split, keep, load, store
 from mamdr_jax.assembly import Experiment, Packed, Training, assemble, packed
 from mamdr_jax.baselines import baselines, ceiling
-from mamdr_jax.core import DomainBatches, Hparams, Tree
+from mamdr_jax.core import DomainBatches, Hparams, Key, Tree
 from mamdr_jax.data import SPLITS, Dataset, remarks
 from mamdr_jax.data.batches import HostBatches, some
 from mamdr_jax.data.blocks import count_rows
@@ -25,9 +25,11 @@ from mamdr_jax.files import MODEL, RESULT
 from mamdr_jax.metrics import figures
 from mamdr_jax.progress import Progress
 from mamdr_jax.theory.probe import held, serving_probe
-from mamdr_jax.train import Epoch, Probe, Rest, Run, Setup, fit, measuring, scoring
+from mamdr_jax.train import Epoch, Group, Probe, Rest, Run, Setup, fit, measuring, scoring
 from mamdr_jax.train.memory import lanes_that_fit
+from mamdr_jax.workdir import identity
 from mamdr_jax.workdir.journal import Journal, opened
+from mamdr_jax.workers import Crew
 
 __all__ = ["load", "run", "store"]
 
@@ -79,18 +81,20 @@ def run(
   # What memory cannot hold is to leave no folder.
   ready = None if (workdir / RESULT).exists() else packed(experiment, training)
   with opened(workdir, training.config, training.points, experiment.dataset, overwrite) as journal:
+    if training.workers:
+      Crew(training.workers).told(np.array(journal.result is not None))  # to `follow`
     if journal.result is None:
       said = remarks(experiment.dataset, training.batch_size)
       print(*experiment.dataset.notes, *said, sep="\n", file=sys.stderr)
       ready = ready or packed(experiment, training)
-      setup = setup_of(experiment, training, ready, journal)
+      setup = setup_of(experiment, training, ready, workdir)
       progress.begin(training.epochs * (2 if experiment.method.base else 1), len(journal.points))
       train(experiment, training, setup, ready, journal, progress)
       add_measures(experiment, training, setup, ready, journal)
       journal.close(outcome(experiment, training, journal, ready.num_parameters))
     elif journal.lacking(measures.keys_of(training.measures)):
       ready = packed(experiment, training)
-      setup = setup_of(experiment, training, ready, journal)
+      setup = setup_of(experiment, training, ready, workdir)
       add_measures(experiment, training, setup, ready, journal)
       journal.close(journal.result | {"config": training.config})
     else:
@@ -103,16 +107,16 @@ def run(
   return journal.result
 
 
-def setup_of(experiment: Experiment, training: Training, data: Packed, journal: Journal) -> Setup:
+def setup_of(experiment: Experiment, training: Training, data: Packed, workdir: Path) -> Setup:
   """What all runs have in common; ValueError if the disk has no room for what is to rest there."""
   _, goal, method = experiment
   setup = Setup(goal, method, training.patience, training.reshuffle, training.stream)
   if not training.rest:
-    return setup
+    return setup._replace(rest=Rest(None)) if training.workers else setup
   on_disk, dtype = training.rest == "disk", jnp.dtype(training.rest_dtype)
   if on_disk:
-    check.disk_fits(journal.workdir, data.kept, dtype.itemsize)
-  return setup._replace(rest=Rest(journal.workdir if on_disk else None, dtype.name))
+    check.disk_fits(workdir, data.kept, dtype.itemsize)
+  return setup._replace(rest=Rest(workdir if on_disk else None, dtype.name))
 
 
 def train(
@@ -142,19 +146,17 @@ def train(
   if training.probe_every:
     seen = held(some(data.train, np.asarray(data.train.start)))
     probe = Probe(serving_probe(goal.loss, seen), training.probe_every)
-  groups = fit(
-    setup,
-    jnp.stack([jax.random.key(point["seed"]) for point in points]),
-    Hparams(*(jnp.array([p[name] for p in points], jnp.float32) for name in Hparams._fields)),
-    *pair,
-    epochs=training.epochs,
-    lanes=alone or lanes_that_fit(len(points) - journal.num_ended, setup, *pair),
-    probe=probe,
-    on_epoch=on_epoch,
-    on_memory=on_memory,
-    ended=journal.finished,
-    resumed=resumed,
-  )
+  common = {"epochs": training.epochs, "on_epoch": on_epoch, "ended": journal.finished}
+  if training.workers:
+    groups = with_workers(
+      training, setup, points, data, journal.workdir, resumes=bool(resumed), **common
+    )
+  else:
+    groups = fit(
+      setup, *of_points(points), *pair,
+      lanes=alone or lanes_that_fit(len(points) - journal.num_ended, setup, *pair),
+      probe=probe, on_memory=on_memory, resumed=resumed, **common,
+    )  # fmt: skip
   tallied = measuring(setup, bool(training.stream))
   more = measured(training, setup, data, dataset.domains)
 
@@ -179,6 +181,43 @@ def train(
   if probe:
     spent = sum(journal.seconds)
     print(f"probes took {journal.probed:.1f} s of {spent:.1f} s", file=sys.stderr)
+
+
+def of_points(points: Sequence[Mapping]) -> tuple[Key, Hparams]:
+  """The keys and rates of runs: [R]."""
+  rates = (jnp.array([point[name] for point in points], jnp.float32) for name in Hparams._fields)
+  return jnp.stack([jax.random.key(point["seed"]) for point in points]), Hparams(*rates)
+
+
+def with_workers(
+  training: Training, setup: Setup, points: Sequence[Mapping], data: Packed, workdir: Path, **rest
+) -> Iterator[Group]:
+  """`fit` of the workers of a config."""
+  return workers.fit(
+    setup, Crew(training.workers), *of_points(points), data.train, data.valid,
+    workdir=workdir, seconds=training.checkpoint_seconds, **rest,
+  )  # fmt: skip
+
+
+def follow(config: ml_collections.ConfigDict, workdir: Path) -> None:
+  """`run` in another process than the first of several that train together.
+
+  It has its share of the training, and writes nothing but its shards and the data that rest there.
+
+  Raises:
+    ValueError: the config says nothing of workers.
+  """
+  workdir = Path(workdir)
+  experiment, training = assemble(config)
+  if not training.workers:
+    raise ValueError("workers=0: several processes have workers to share; expected e.g. workers=2")
+  data = packed(experiment, training)
+  if Crew(training.workers).told(np.array(False)):  # once the folder is ready
+    return
+  points = identity.read(workdir)["points"]
+  setup = setup_of(experiment, training, data, workdir)
+  for _ in with_workers(training, setup, points, data, workdir, epochs=training.epochs):
+    pass
 
 
 def measured(

@@ -50,6 +50,10 @@ TRAINING = {
     "rest of the state; needs stream",
   ),
   "rest_dtype": Key("float32", "its type there: float32, or bfloat16 in half the bytes"),
+  "workers": Key(
+    0,
+    "workers that hold domains and tables, and take rounds side by side; 0: one process trains",
+  ),
   "l2": Key(0.0, "factor of Σ e² over the embeddings that a minibatch reads"),
   "warm_start": Key("", "folder of a stored model that runs begin from: what it knows is kept"),
   "epochs": Key(100, "at most so many", "growing"),

@@ -9,12 +9,15 @@ Once installed it is called `mamdr-launch`, and works in any folder: where that 
 `configs/FILE.py`, the one that comes with the library is meant.
 """
 
+import os
 import re
 import sys
 from pathlib import Path
 
 from absl import app, flags, logging
 from ml_collections import config_flags
+
+from mamdr_jax import processes
 
 FLAGS = flags.FLAGS
 DEMO = "configs/synthetic.py:taobao10,mlp,mamdr"
@@ -32,19 +35,31 @@ def main(argv: list[str]) -> None:
   if len(argv) > 1:
     sys.exit(f"error: unexpected argument {argv[1]!r}; flags look like --config.alpha=0.01")
   logging.set_verbosity(logging.WARNING)
+  if FLAGS.local > 1 and processes.PROCESS not in os.environ:
+    command = [sys.executable, *sys.argv]
+    sys.exit(processes.start(FLAGS.local, command, Path(FLAGS.workdir), FLAGS.heartbeat))
   # Imported after the flags, so that a bad one fails at once.
   import jax
 
-  from mamdr_jax import assembly, backend, experiment, report, study
+  from mamdr_jax import assembly, backend, experiment, report, study, workers
 
   backend.keep_compiled(FLAGS.compilation_cache)
 
   if not FLAGS.workdir:
     sys.exit("error: --workdir is empty; name a folder for what the run leaves behind")
   config, workdir = FLAGS.config, Path(FLAGS.workdir)
+  told = os.environ.get(processes.PROCESS) or FLAGS.distributed
   try:
+    if told:
+      # Of those that were started here the one that started them sees first that one stands still.
+      processes.join(told, FLAGS.heartbeat if FLAGS.distributed else 10 * FLAGS.heartbeat)
+    if told and (config.cases or config.sweep.over):
+      sys.exit("error: several processes train one experiment, and this is a study")
     if FLAGS.statistics:
       print(assembly.statistics(config))
+      return
+    if told and jax.process_index():
+      experiment.follow(config, workdir)
       return
     if config.cases or config.sweep.over:
       results = study.run(config, workdir, FLAGS.overwrite, FLAGS.only)
@@ -53,10 +68,15 @@ def main(argv: list[str]) -> None:
   except KeyboardInterrupt:
     print(f"\ninterrupted; the same command goes on from what {workdir} holds", file=sys.stderr)
     sys.exit(130)
+  except workers.Stopped as error:
+    print(f"{error}; the same command goes on from there", file=sys.stderr)
+    return
   except (ValueError, OSError) as error:
     sys.exit(f"error: {sentence(error)}")
   except (MemoryError, jax.errors.JaxRuntimeError) as error:
     if not (isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)):
+      if told and "INVALID_ARGUMENT" not in str(error):
+        processes.leave(error, workdir)
       raise
     cure = "a smaller batch_size or model, or lanes=1, takes less"
     sys.exit(f"error: memory is not enough; {cure} ({sentence(error)[:120]})")
@@ -85,6 +105,11 @@ def define() -> None:
   flags.DEFINE_string(
     "compilation_cache", None, "Folder for compiled programs, '' for none; by default the user's."
   )
+  flags.DEFINE_integer("local", 1, "So many processes of this machine train together.", 1)
+  flags.DEFINE_string(
+    "distributed", None, "This is one of several processes: HOST:PORT,I,P, or auto on a cluster."
+  )
+  flags.DEFINE_integer("heartbeat", 30, "Seconds until a process that says nothing is gone.", 1)
   flags.DEFINE_bool("statistics", False, "Print what the data set holds, and stop.")
 
 

@@ -15,7 +15,7 @@ import optax
 def environment() -> dict:
   """What the digits of a result depend on, beside config, data and code."""
   return {
-    "platform": jax.devices()[0].platform,
+    "platform": jax.local_devices()[0].platform,
     "cores": num_cores(),
     "x64": bool(jax.config.jax_enable_x64),
     "matmul_precision": jax.config.jax_default_matmul_precision or "default",  # of training
@@ -46,7 +46,7 @@ def check_memory(what: str, num_bytes: int, advice: str = "") -> None:
 
 def memory() -> int:
   """Bytes of memory of the first device; on a CPU the machine's, or what its container may use."""
-  if limit := (jax.devices()[0].memory_stats() or {}).get("bytes_limit"):
+  if limit := (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit"):
     return limit
   physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
   try:
@@ -76,9 +76,9 @@ def code() -> str:
 
 def device() -> str:
   """The device that trains, in words: "2 x cpu (AMD EPYC 7763)"."""
-  first = jax.devices()[0]
+  first = jax.local_devices()[0]
   kind = first.device_kind if first.platform != "cpu" else _processor()
-  number = len(jax.devices()) if first.platform != "cpu" else num_cores()
+  number = len(jax.local_devices()) if first.platform != "cpu" else num_cores()
   return f"{number} x {first.platform} ({kind})"
 
 

@@ -28,6 +28,26 @@ class Plan(NamedTuple):
   domain: Array | None = None
 
 
+class Share(NamedTuple):
+  """How workers take rounds of a stage side by side, on parameters that are spread over them.
+
+  In a round each has minibatches of its own domains, looks at them from the same parameters, and
+  the owners of what it read step on the mean of what workers give (`workers/exchange.py`).
+  """
+
+  # (key, params, what goes along, minibatches [V, ...], how many of them, hparams) ->
+  # (what an optimizer takes as a gradient, what goes along, mean loss)
+  look: Callable[..., tuple[Tree, Tree, Array]]
+  optimizer: Callable[[Hparams], optax.GradientTransformation]  # that of the owners
+  state: str  # the field of the method's state that has that optimizer's state
+  along: str = ""  # the field that goes to workers and comes back as their mean, such as moments
+  whole: bool = False  # all rounds of a worker's plan are one
+  as_planned: bool = False  # minibatches without the axis V where a round of the plan visits one
+  key: Callable[[Any], Key] = lambda rest: rest  # Plan.rest -> a key for every round
+  passes: Callable[[Any], Any] = lambda num: num  # how many gradients so many minibatches take
+  within: tuple[str, ...] = ()  # in which field of a state that of the method is
+
+
 class Stage(NamedTuple):
   """Pure functions, of which an epoch is begin, plan, then round after round, and end."""
 
@@ -44,6 +64,9 @@ class Stage(NamedTuple):
   # state) -> the carry with them, and carry -> the state that has them.
   attach: Callable[[Tree, dict[str, Tree]], Tree] | None = None
   state_of: Callable[[Tree], Tree] | None = None
+  share: Share | None = None  # of rounds that move what all domains share
+  # Where rounds move what is kept for every domain: what rounds told -> the info of `end`.
+  info: Callable[[dict[str, Array]], dict[str, Array]] | None = None
 
 
 def method(init: Callable, stages: tuple[Stage, ...], params: Callable, **rest) -> Method:
@@ -96,7 +119,10 @@ def joined(info: dict, more: dict) -> dict:
 
 
 def beside(
-  stage: Stage, begin: Callable[[Tree, Hparams], Tree], end: Callable[..., tuple[Tree, dict]]
+  stage: Stage,
+  begin: Callable[[Tree, Hparams], Tree],
+  end: Callable[..., tuple[Tree, dict]],
+  share: Share | None = None,
 ) -> Stage:
   """`stage` on something of a state, which waits beside it as it was.
 
@@ -104,6 +130,7 @@ def beside(
     stage: what moves.
     begin: (state, hparams) -> what its rounds begin with.
     end: (state, what its rounds hand on, what they told, hparams) -> (state, info).
+    share: that of the whole.
   """
 
   def take(carried, data, entry, hparams):
@@ -117,6 +144,7 @@ def beside(
     take,
     lambda carried, told, hparams: end(*carried, told, hparams),
     lambda carried, data: stage.prepare(carried[1], data),
+    share=share,
   )
 
 
@@ -138,8 +166,9 @@ def stepwise(
   *,
   sparse: bool,
   passes: Callable[[int], int] = lambda num_minibatches: num_minibatches,
+  state: str = "inner",
 ) -> Stage:
-  """A stage whose every round is one step, of a state (params, optimizer's state).
+  """A stage whose every round is one step, of a state of two fields: params, optimizer's state.
 
   Args:
     schedule: -> [S] int32, the minibatch of each step, or [S, n], several.
@@ -147,6 +176,7 @@ def stepwise(
     optimizer: hparams -> what takes the steps.
     sparse: see `descent.step`.
     passes: how many gradients a step takes that looks at so many minibatches.
+    state: the name of the second field.
   """
 
   def plan(key, data):
@@ -165,6 +195,13 @@ def stepwise(
     taken = jnp.float32(passes(entry.visits.start.size))
     return type(state)(*moved), {"loss": loss, "passes": taken}
 
+  def look(key, params, along, batch, length, hparams):
+    del length
+    loss, grads = gradient(hparams)(key, params, batch)
+    return grads, along, loss
+
   begin = lambda state, hparams: state
   end = lambda state, told, hparams: (state, info(told))
-  return Stage(plan, begin, take, end)
+  return Stage(
+    plan, begin, take, end, share=Share(look, optimizer, state, as_planned=True, passes=passes)
+  )

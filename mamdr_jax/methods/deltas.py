@@ -132,11 +132,13 @@ class Deltas(NamedTuple):
   def end(self, carried, told: dict[str, Array], hparams: Hparams):
     """The state, and the mean loss over visits beside that of the shared parameters."""
     state, left = carried
+    if self.carry:
+      state = state._replace(inner=left if self.bounded else left.inner)
+    return state, self.info(told)
+
+  def info(self, told: dict[str, Array]) -> dict[str, Array]:
     told = rounds.info(told)
-    told = {"specific_loss": told["loss"], "passes": told["passes"]}
-    if not self.carry:
-      return state, told
-    return state._replace(inner=left if self.bounded else left.inner), told
+    return {"specific_loss": told["loss"], "passes": told["passes"]}
 
   def params(self, state: MamdrState, domain: Array, rows=None) -> Params:
     """`Method.params`: θ_S + θᵢ."""

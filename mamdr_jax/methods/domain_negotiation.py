@@ -1,16 +1,17 @@
 """Domain Negotiation (DN): an outer step towards the end of one sequential pass over domains."""
 
+import functools
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from mamdr_jax import rounds
+from mamdr_jax import rounds, tree
 from mamdr_jax.core import Array, DomainBatches, Key, Loss, Method, Optimizer, Params, Tree
 from mamdr_jax.descent import descend, gather, of_loss, pull
 from mamdr_jax.methods.alternate import AlternateState
-from mamdr_jax.rounds import Plan, Stage, info
+from mamdr_jax.rounds import Plan, Share, Stage, info
 from mamdr_jax.schedule import each, full_pass, visits
 from mamdr_jax.view import merge, one_for_all, params_alone, touched, view
 
@@ -56,6 +57,23 @@ def negotiate(
   moved = NegotiationState(params, inner_state, outer_state)
   merged = (merge(x, new, rows) for x, new in zip(state, moved, strict=True))
   return NegotiationState(*merged), mean_loss
+
+
+def share(
+  *, loss: Loss, inner: Optimizer, outer: Optimizer, carry: bool, sparse: bool, **rest
+) -> Share:
+  """`negotiate` of several workers, each along minibatches of its own domains, which give θ − θ̃."""
+
+  def look(key, params, along, batches, length, hparams):
+    tx, order = inner(hparams.alpha), jnp.arange(batches.domain.size)
+    begin = along if carry else tx.init(params)
+    end, ended, mean_loss = descend(
+      key, params, begin, batches, order, loss=loss, tx=tx, length=length, sparse=sparse
+    )
+    return tree.sub(params, end), ended if carry else along, mean_loss
+
+  along = "inner" if carry else ""
+  return Share(look, lambda hparams: outer(hparams.beta), "outer", along, **rest)
 
 
 def check_round(round_steps: int | None) -> None:
@@ -124,7 +142,7 @@ def domain_negotiation(
       params, outer_state = pull(state.params, ahead.params, state.outer, outer(hparams.beta))
       return NegotiationState(params, ahead.inner, outer_state), info(told)
 
-    return rounds.beside(pass_of, begin, end)
+    return rounds.beside(pass_of, begin, end, shared(whole=True))
 
   def in_rounds():
     """θ itself moves, after every round."""
@@ -144,7 +162,9 @@ def domain_negotiation(
       )  # fmt: skip
       return state, {"loss": mean_loss, "passes": jnp.float32(order.size)}
 
-    return Stage(plan, lambda state, hparams: state, take, lambda s, told, _: (s, info(told)))
+    begin, end = lambda state, hparams: state, lambda s, told, _: (s, info(told))
+    return Stage(plan, begin, take, end, share=shared())
 
+  shared = functools.partial(share, loss=loss, inner=inner, outer=outer, carry=carry, sparse=sparse)
   stage = one_pass() if round_steps is None else in_rounds()
   return rounds.method(init, (stage,), one_for_all, served=params_alone, rates=("alpha", "beta"))

@@ -109,6 +109,7 @@ def regularized(deltas: Deltas, plan: Callable, rest: Callable) -> Method:
     plan, deltas.begin, help_out, deltas.end,
     attach=lambda carried, kept: (carried[0]._replace(**kept), carried[1]),
     state_of=lambda carried: carried[0],
+    info=deltas.info,
   )  # fmt: skip
   kept = Kept(("specific", "outer"), rest, deltas.rows, deltas.begun)
   stages = *(of_shared(stage) for stage in rounds.stages_of(shared)), regularize
@@ -153,4 +154,5 @@ def of_shared(stage: Stage) -> Stage:
     shared, info = stage.end(carry, told, hparams)
     return state._replace(shared=shared), info
 
-  return rounds.beside(stage, lambda state, hparams: stage.begin(state.shared, hparams), end)
+  share = stage.share and stage.share._replace(within=("shared", *stage.share.within))
+  return rounds.beside(stage, lambda state, hparams: stage.begin(state.shared, hparams), end, share)

@@ -112,6 +112,6 @@ def maml(
   per_domain = (1 if first_order else 2) * inner_steps + 1
   stage = rounds.stepwise(
     schedule, gradient, lambda hparams: outer(hparams.beta),
-    sparse=sparse, passes=lambda num_minibatches: num_minibatches // 2 * per_domain,
+    sparse=sparse, state="outer", passes=lambda num_minibatches: num_minibatches // 2 * per_domain,
   )  # fmt: skip
   return rounds.method(init, (stage,), one_for_all, served=params_alone, rates=("alpha", "beta"))

@@ -92,6 +92,6 @@ def mldg(
   stage = rounds.stepwise(
     lambda key, data: joint_steps(key, data, 1, domains_per_step)[:, 0],
     gradient, lambda hparams: outer(hparams.beta),
-    sparse=sparse, passes=lambda num: num + (0 if first_order else num - num_test),
+    sparse=sparse, state="outer", passes=lambda num: num + (0 if first_order else num - num_test),
   )  # fmt: skip
   return rounds.method(init, (stage,), one_for_all, served=params_alone, rates=("alpha", "beta"))

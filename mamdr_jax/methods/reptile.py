@@ -1,5 +1,7 @@
 """Reptile: after a descent on one domain, an outer step towards its end."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -7,7 +9,7 @@ import optax
 from mamdr_jax import rounds
 from mamdr_jax.core import Loss, Method, Optimizer
 from mamdr_jax.excursion import excursion, spare
-from mamdr_jax.methods.domain_negotiation import check_round, domain_negotiation, negotiate
+from mamdr_jax.methods.domain_negotiation import check_round, domain_negotiation, negotiate, share
 from mamdr_jax.rounds import Plan, Stage, info
 from mamdr_jax.schedule import each, visit, visits
 
@@ -64,7 +66,8 @@ def reptile(
       )
       return state, {"loss": mean_loss, "passes": jnp.float32(order.size)}
 
-    return Stage(plan, lambda state, hparams: state, take, lambda s, told, _: (s, info(told)))
+    begin, end = lambda state, hparams: state, lambda s, told, _: (s, info(told))
+    return Stage(plan, begin, take, end, share=shared())
 
   def whole():
     """A round is all the data of one domain."""
@@ -103,8 +106,9 @@ def reptile(
       state = state._replace(inner=room.inner) if carry and sparse else state
       return state, rounds.weighed(told)
 
-    return Stage(plan, begin, take, end)
+    return Stage(plan, begin, take, end, share=shared(key=lambda rest: rest[0]))
 
+  shared = functools.partial(share, loss=loss, inner=inner, outer=outer, carry=carry, sparse=sparse)
   stage = whole() if round_steps is None else in_turns()
   return rounds.method(
     other.init,

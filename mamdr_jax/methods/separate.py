@@ -105,6 +105,7 @@ def separate(
   stage = Stage(
     plan, lambda state, hparams: state, train, end, prepare,
     attach=lambda state, kept: state._replace(**kept), state_of=lambda state: state,
+    info=rounds.weighed,
   )  # fmt: skip
   kept = own.Kept(("params", "inner"), rest, rows, begin)
   return rounds.method(

@@ -42,18 +42,18 @@ def apart(state: Tree, method: Method) -> tuple[Tree, Kept]:
   """A state without what is kept, and that."""
   kept = {}
   for path, fields in levels(method):
-    level = _at(state, path)
+    level = part_of(state, path)
     kept[path] = {name: getattr(level, name) for name in fields}
     on_host = lambda x: np.asarray(x) if hasattr(x, "__array__") else x  # a shape stays one
     kept[path]["own"] = jax.tree.map(on_host, level.own)
-    state = _put(state, path, dict.fromkeys(kept[path], ()))
+    state = with_part(state, path, dict.fromkeys(kept[path], ()))
   return state, kept
 
 
 def together(state: Tree, kept: Kept) -> Tree:
   """The state of which the two are `apart`."""
   for path in sorted(kept, key=len):
-    state = _put(state, path, kept[path])
+    state = with_part(state, path, kept[path])
   return state
 
 
@@ -115,14 +115,16 @@ def _blocks(leaf) -> Iterator[slice]:
   return (slice(i, i + step) for i in range(0, leaf.shape[0], step))
 
 
-def _at(state: Tree, path: Where) -> Tree:
+def part_of(state: Tree, path: Where) -> Tree:
+  """What these fields lead to."""
   for name in path:
     state = getattr(state, name)
   return state
 
 
-def _put(state: Tree, path: Where, fields: Mapping[str, Tree]) -> Tree:
+def with_part(state: Tree, path: Where, fields: Mapping[str, Tree]) -> Tree:
+  """The state with other values of some fields there."""
   if not path:
     return state._replace(**fields)
   name, *rest = path
-  return state._replace(**{name: _put(getattr(state, name), tuple(rest), fields)})
+  return state._replace(**{name: with_part(getattr(state, name), tuple(rest), fields)})

@@ -31,7 +31,7 @@ class Epoch(NamedTuple):
   # Leaves [C'], of the runs that took part: under "run" their indices, under "valid" their
   # `figures`, under "probe", if it was taken, what it measured and the seconds it took for all.
   info: dict
-  snapshot: Callable[[], Group]  # the group as it stands, in NumPy
+  snapshot: Callable[[], Group] | None  # the group as it stands, in NumPy; None: kept elsewhere
 
 
 class Resumed(NamedTuple):

@@ -57,7 +57,7 @@ def lanes_that_fit(num_runs: int, setup: Setup, train: DomainBatches, valid: Dom
 
   On a CPU it is 1, which is faster there.
   """
-  device = jax.devices()[0]
+  device = jax.local_devices()[0]
   if device.platform == "cpu" or num_runs == 1:
     return 1
   shared, each = estimate(setup, train, valid)

@@ -87,14 +87,19 @@ def but_stopped(setup: Setup, run: Run, state: Tree) -> Tree:
 
 def judged(setup: Setup, run: Run, state: Tree, measured: Tally) -> Run:
   """The run whose state after one more epoch is `state`, by what that is worth on validation."""
-  apart, epoch = setup.method.choose, run.epochs + 1
-  auc = auc_of_each(measured) if apart else figures(measured)["mean_auc"]
+  better, run = proven(setup, run, measured)
+  best = (setup.method.choose or tree.where)(better, state, run.best)
+  return run._replace(state=state, best=best)
+
+
+def proven(setup: Setup, run: Run, measured: Tally) -> tuple[Array, Run]:
+  """(whether the state after one more epoch is the best, the run but for its states)."""
+  epoch = run.epochs + 1
+  auc = auc_of_each(measured) if setup.method.choose else figures(measured)["mean_auc"]
   better = auc > run.best_auc
   best_epoch = jnp.where(better, epoch, run.best_epoch)
   diverged = run.diverged | ~(run.stopped | jnp.isfinite(auc))
-  return Run(
-    state=state,
-    best=(apart or tree.where)(better, state, run.best),
+  return better, run._replace(
     best_auc=jnp.where(better, auc, run.best_auc),  # a maximum would spread NaN
     best_epoch=best_epoch,
     stopped=run.stopped | (epoch - best_epoch >= setup.patience) | diverged,

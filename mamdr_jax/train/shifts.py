@@ -52,12 +52,12 @@ def room(own: Mapping[str, Own], groups: list[np.ndarray]) -> Room:
 def own_of(own: Mapping[str, Own], domains: np.ndarray, room: Room) -> dict[str, Own]:
   """The rows of some domains, rising, filled up to `room`; NumPy."""
   held = np.full(room.domains, NOWHERE, np.int32)
-  held[: domains.size] = domains
+  held[: domains.size] = own[HERE].ids[domains]
   found = {HERE: Own(held, np.arange(room.domains + 1, dtype=np.int32))}
   for field, of in own.items():
     if field != HERE:
       ids = np.full(room.rows[field], NOWHERE, np.int32)
-      taken = of.ids[_ranges(of.first, domains)]
+      taken = of.ids[ranges(of.first, domains)]
       ids[: taken.size] = taken
       first = np.full(room.domains + 1, taken.size, np.int32)
       counts = _counts(of.first, domains)
@@ -68,6 +68,11 @@ def own_of(own: Mapping[str, Own], domains: np.ndarray, room: Room) -> dict[str,
 
 def taken(kept: Kept, domains: np.ndarray, rooms: Mapping[Where, Room]) -> Kept:
   """The part of some domains, on the device."""
+  return jax.tree.map(jnp.asarray, cut(kept, domains, rooms))
+
+
+def cut(kept: Kept, domains: np.ndarray, rooms: Mapping[Where, Room]) -> Kept:
+  """The part of some domains, NumPy."""
   found = {}
   for path, level in kept.items():
     own, sizes = level["own"], rooms[path]
@@ -76,17 +81,16 @@ def taken(kept: Kept, domains: np.ndarray, rooms: Mapping[Where, Room]) -> Kept:
       rows, size = _rows(where, own, domains, sizes)
       part = np.zeros((size, *leaf.shape[1:]), _working(leaf.dtype))
       part[: rows.size] = leaf[rows]
-      return jnp.asarray(part)
+      return part
 
     fields = jax.tree_util.tree_map_with_path(take, fields_of(level))
-    rows = jax.tree.map(jnp.asarray, own_of(own, domains, sizes))
-    found[path] = fields | {"own": rows}
+    found[path] = fields | {"own": own_of(own, domains, sizes)}
   return found
 
 
 def put(into: Level, state: Tree, domains: np.ndarray) -> None:
   """Writes what a state has for some domains into arrays of all."""
-  _write(into, {name: getattr(state, name) for name in fields_of(into)}, domains)
+  write(into, {name: getattr(state, name) for name in fields_of(into)}, domains)
 
 
 def begun(
@@ -122,7 +126,7 @@ def begun(
     domains = mine.domains(each)
     part = own_of(rows, domains, mine.rooms[()])
     fields = begin(key, together(state, shifts.part(each)), jax.tree.map(jnp.asarray, part))
-    _write(made, fields, domains)
+    write(made, fields, domains)
   return made
 
 
@@ -164,12 +168,14 @@ def most_domains(kept: Kept) -> int | None:
   return max(1, int(BLOCK / each)) if each else None
 
 
-def _write(into: Level, part: dict[str, Tree], domains: np.ndarray) -> None:
-  def write(where, leaf, new):
+def write(into: Level, part: dict[str, Tree], domains: np.ndarray) -> None:
+  """Writes the fields of some domains into arrays of all."""
+
+  def put_rows(where, leaf, new):
     rows, _ = _rows(where, into["own"], domains, None)
     leaf[rows] = np.asarray(new)[: rows.size].astype(leaf.dtype)
 
-  jax.tree_util.tree_map_with_path(write, fields_of(into), part)
+  jax.tree_util.tree_map_with_path(put_rows, fields_of(into), part)
 
 
 def _working(dtype) -> np.dtype:
@@ -181,14 +187,14 @@ def _rows(where, own, domains: np.ndarray, room: Room | None) -> tuple[np.ndarra
   field = field_of(where)
   if field is None:
     return domains, room.domains if room else 0
-  return _ranges(own[field].first, domains), room.rows[field] if room else 0
+  return ranges(own[field].first, domains), room.rows[field] if room else 0
 
 
 def _counts(first: np.ndarray, domains: np.ndarray) -> np.ndarray:
   return np.asarray(first[domains + 1] - first[domains], np.int64)
 
 
-def _ranges(first: np.ndarray, domains: np.ndarray) -> np.ndarray:
+def ranges(first: np.ndarray, domains: np.ndarray) -> np.ndarray:
   """first[d], ..., first[d + 1] − 1 of each domain, end to end."""
   counts = _counts(first, domains)
   offset = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)

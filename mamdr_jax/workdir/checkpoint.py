@@ -1,4 +1,4 @@
-"""What training goes on from: `group.npz`, or the last state of a run that ended at a lower cap."""
+"""What training goes on from: `group.npz`, `shards/`, or the last state of a run at a lower cap."""
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -11,7 +11,7 @@ import numpy as np
 from mamdr_jax import files
 from mamdr_jax.files import GROUP, METRICS
 from mamdr_jax.train import Group, Run
-from mamdr_jax.workdir import metrics, trees
+from mamdr_jax.workdir import metrics, shards, trees
 from mamdr_jax.workdir.epochs import of_run
 from mamdr_jax.workdir.runs import LAST
 
@@ -46,6 +46,8 @@ def going(
   """
   alone = [of_run(workdir, run, LAST) for run in range(num_runs) if run not in finished]
   found = [_described(path) for path in (workdir / GROUP, *alone) if path.exists()]
+  if mark := shards.newest(workdir):
+    found.append(Saved(mark.path, [mark.run], mark.phase, mark.epoch, [mark.epoch]))
   chosen = []
   for saved in filter(None, found):
     taken = {run for other in chosen for run in other.index}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mamdr_jax import files
 from mamdr_jax.data import Dataset
-from mamdr_jax.files import CONFIG, CSV, CURVES, GROUP, IDS, MODEL, RESULT, RUNS
+from mamdr_jax.files import CONFIG, CSV, CURVES, GROUP, IDS, MODEL, RESULT, RUNS, SHARDS
 from mamdr_jax.workdir import checkpoint, identity, ids, metrics, runs
 from mamdr_jax.workdir.checkpoint import Saved
 from mamdr_jax.workdir.lock import locked
@@ -98,7 +98,8 @@ def _grown(workdir: Path, finished: dict[int, dict], old: Mapping, new: Mapping)
   again = {n: goes_on(run, old, new) for n, run in finished.items() if not stays(run, old, new)}
   anew = sum(not runs.reopen(workdir, number, keep) for number, keep in again.items())
   if old != new:
-    (workdir / GROUP).unlink(missing_ok=True)  # it has the old cap in it
+    for name in (GROUP, SHARDS):  # they have the old cap in them
+      files.remove(workdir / name)
   if anew:
     identity.tell(
       workdir, f"{anew} runs are trained anew: their last states, under {old}, are gone"

@@ -9,10 +9,22 @@ import numpy as np
 
 from mamdr_jax import files, keys, machine
 from mamdr_jax.data import Dataset
-from mamdr_jax.files import CONFIG, CSV, CURVES, DOMAINS, GROUP, IDS, METRICS, MODEL, RESULT, RUNS
+from mamdr_jax.files import (
+  CONFIG,
+  CSV,
+  CURVES,
+  DOMAINS,
+  GROUP,
+  IDS,
+  METRICS,
+  MODEL,
+  RESULT,
+  RUNS,
+  SHARDS,
+)
 
 # The last says whose they are.
-ALL = (METRICS, RESULT, DOMAINS, RUNS, IDS, GROUP, CSV, CURVES, MODEL, CONFIG)
+ALL = (METRICS, RESULT, DOMAINS, RUNS, IDS, GROUP, SHARDS, CSV, CURVES, MODEL, CONFIG)
 
 
 def of(config: Mapping, points: list[dict], dataset: Dataset) -> dict:

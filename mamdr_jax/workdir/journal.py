@@ -12,7 +12,7 @@ import numpy as np
 from mamdr_jax import files, report, results
 from mamdr_jax.core import Tree
 from mamdr_jax.data import Dataset
-from mamdr_jax.files import CSV, CURVES, GROUP, RESULT
+from mamdr_jax.files import CSV, CURVES, GROUP, RESULT, SHARDS
 from mamdr_jax.measures import MEASURES
 from mamdr_jax.train import Epoch, Group, Resumed, Run
 from mamdr_jax.workdir import checkpoint, metrics, runs
@@ -74,7 +74,8 @@ class Journal:
       self.seconds[run] += seconds
     if line["run"]:
       metrics.append(self.workdir, line)
-    if time.monotonic() - self._saved > self.about["config"]["checkpoint_seconds"]:
+    due = time.monotonic() - self._saved > self.about["config"]["checkpoint_seconds"]
+    if due and epoch.snapshot:  # workers keep theirs
       checkpoint.save(self.workdir, epoch.snapshot())
       self._saved = time.monotonic()
 
@@ -88,7 +89,8 @@ class Journal:
       run, asked = jax.tree.map(lambda x, i=i: x[i], group.runs), time.monotonic()  # views
       result = dict(outcome(number, run))
       result["seconds"] = self.seconds[number] + time.monotonic() - asked
-      last = None if result["stopped"] or result["tuned"] else run
+      goes_on = not (result["stopped"] or result["tuned"] or self.about["config"]["workers"])
+      last = run if goes_on else None
       runs.finish(self.workdir, number, result, run.best, last)
       self.num_ended += 1
     self._told = time.monotonic()
@@ -127,7 +129,8 @@ class Journal:
   def close(self, result: Mapping) -> None:
     """Writes `result.json`, by which the experiment has ended."""
     self.result = files.plain(result)
-    (self.workdir / GROUP).unlink(missing_ok=True)
+    for name in (GROUP, SHARDS):
+      files.remove(self.workdir / name)
     results.write(self.workdir / RESULT, self.result)
 
   def illustrate(self) -> None:

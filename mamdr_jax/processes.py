@@ -1,0 +1,136 @@
+"""Several processes that train together: started here, or found by what starts a cluster's jobs."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+
+PROCESS = "MAMDR_JAX_PROCESS"  # "HOST:PORT,I,P" of a process that was started here
+GONE = 75  # the exit status if another process is gone: the same command goes on
+GRACE = 2.0  # seconds that others have to end by themselves
+
+
+def join(told: str, heartbeat: int) -> None:
+  """Joins the other processes.
+
+  Args:
+    told: "HOST:PORT,I,P": where process 0 listens, which of P this is; or "auto", where SLURM, a
+      TPU pod, Kubernetes or MPI says so.
+    heartbeat: seconds after which a process that says nothing is taken for gone.
+
+  Raises:
+    ValueError: `told` is neither.
+  """
+  found = {}
+  if told != "auto":
+    address, *numbers = told.split(",")
+    if ":" not in address or len(numbers) != 2 or not all(n.isdigit() for n in numbers):
+      raise ValueError(f"--distributed={told}; expected HOST:PORT,I,P or auto")
+    index, count = map(int, numbers)
+    found = {"coordinator_address": address, "num_processes": count, "process_id": index}
+  try:
+    jax.distributed.initialize(heartbeat_timeout_seconds=heartbeat, **found)
+  except (ValueError, RuntimeError) as error:
+    raise ValueError(f"--distributed={told}: {str(error).splitlines()[0]}") from None
+
+
+def leave(error: Exception, workdir: Path) -> None:
+  """Ends this process at once since another is gone: what JAX does on its way out would hang."""
+  told = (str(error).splitlines() or [""])[0][:120]
+  print(
+    f"error: another process is gone ({told}); the same command goes on from what {workdir} holds",
+    file=sys.stderr, flush=True,
+  )  # fmt: skip
+  os._exit(GONE)
+
+
+def start(count: int, argv: Sequence[str], workdir: Path, heartbeat: int) -> int:
+  """Runs a command in `count` processes of this machine, and gives the exit status of the whole.
+
+  The first has this terminal; each of the others writes to a file in `workdir/logs/`. If one is
+  killed, stops or fails, so do all.
+  """
+  logs = workdir / "logs"
+  logs.mkdir(parents=True, exist_ok=True)
+  at, children = address(), []
+  for index in range(count):
+    env = os.environ | {PROCESS: f"{at},{index},{count}"}
+    log = None if index == 0 else (logs / f"process-{index}.log").open("wb")
+    child = subprocess.Popen(
+      argv, env=env, stdout=log, stderr=log, start_new_session=True, preexec_fn=_end_with_parent
+    )
+    children.append(child)
+    if log:
+      log.close()
+  asked = []
+  for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: asked.append(time.monotonic()) or _signal(children))
+  return _watched(children, workdir, heartbeat)
+
+
+def _watched(children: list[subprocess.Popen], workdir: Path, heartbeat: int) -> int:
+  """Waits for all; the exit status of the first that failed, `GONE` if it was killed."""
+  status, failed, since = 0, None, {}
+  while any(child.returncode is None for child in children):
+    for index, child in enumerate(children):
+      if child.returncode is not None:
+        continue
+      child.poll()
+      if _stopped(child):
+        since.setdefault(index, time.monotonic())
+      else:
+        since.pop(index, None)
+      why = None
+      if child.returncode:
+        why = f"ended with {child.returncode}"
+        status = status or (child.returncode if child.returncode > 0 else GONE)
+        if child.returncode < 0:
+          why = f"was ended by {signal.Signals(-child.returncode).name}"
+      elif index in since and time.monotonic() - since[index] > heartbeat:
+        why, status = f"has stood still for {heartbeat} s", status or GONE
+      if why and failed is None:
+        failed = time.monotonic()
+        if status == GONE:
+          print(
+            f"error: process {index} of {len(children)} {why}; the same command goes on from what "
+            f"{workdir} holds", file=sys.stderr, flush=True,
+          )  # fmt: skip
+    if failed is not None and time.monotonic() - failed > GRACE:
+      _signal(children, signal.SIGKILL)
+    time.sleep(0.05)
+  return status
+
+
+def _signal(children: list[subprocess.Popen], number: int = signal.SIGTERM) -> None:
+  for child in children:
+    if child.poll() is None:
+      child.send_signal(number)
+
+
+def _stopped(child: subprocess.Popen) -> bool:
+  """Whether a process stands still, as after SIGSTOP."""
+  try:
+    text = Path(f"/proc/{child.pid}/stat").read_text()
+  except OSError:
+    return False
+  return text.rpartition(")")[2].split()[0] == "T"
+
+
+def _end_with_parent() -> None:
+  """Has the system kill this process when the one that started it ends (Linux)."""
+  if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def address() -> str:
+  """A free port of this machine, as "HOST:PORT"."""
+  with socket.socket() as found:
+    found.bind(("localhost", 0))
+    return f"localhost:{found.getsockname()[1]}"
