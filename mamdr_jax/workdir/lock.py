@@ -39,8 +39,10 @@ def _open(path: Path, until: float) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
       fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+      if os.path.samestat(os.fstat(descriptor), path.stat()):
         return descriptor
+    except FileNotFoundError:
+      pass
     except BlockingIOError:
       if time.monotonic() >= until:
         os.close(descriptor)
