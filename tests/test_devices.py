@@ -1,4 +1,4 @@
-"""Runs over several devices: how they are dealt out, and, where a CPU counts as four, that it works."""
+"""Runs over several devices: how they are dealt out, and all of it where a CPU counts as four."""
 
 import os
 import subprocess

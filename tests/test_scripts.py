@@ -240,7 +240,7 @@ def test_accelerator_runs_what_it_is_told_and_tells_what_failed(tmp_path, monkey
   with pytest.raises(SystemExit, match="error: there is no accelerator here"):
     module.main(tmp_path / "out")
   assert not (tmp_path / "out").exists()
-  with pytest.raises(SystemExit, match="of 3 benchmarks failed fails; see .*/out/NAME.err"):
+  with pytest.raises(SystemExit, match=r"of 3 benchmarks failed fails; see .*/NAME\.err"):
     module.main(tmp_path / "out", anyway=True)
   said = capsys.readouterr().out
   assert said.startswith(f"device: {device()}, jax {jax.__version__}\n")
