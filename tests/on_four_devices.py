@@ -1,5 +1,6 @@
 """What `fit` does on four devices. `test_devices.py` has these run where a CPU counts as four."""
 
+import functools
 import importlib
 import re
 
@@ -23,21 +24,33 @@ from mamdr_jax.train.programs import compiled
 
 DEVICES = tuple(jax.local_devices())
 COLLECTIVES = r"all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter|send|recv"
-# The second stops after one epoch, the third after two more, the fourth before the first.
-ALPHA, PATIENCE, EPOCHS = [0.05, np.inf, 0.0, 2.0], 2, 9
+# The second stops after epoch 1, the third after 3, the others after 5 and 7.
+ALPHA = [0.05, np.inf, 0.0, 0.05]
 
 
+WEIGHT = jnp.arange(3.0)
+PROBE = Probe(lambda key, params: {"w": WEIGHT @ params(0)["net"]["w"]}, every=2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_once():
+  """Calls of `fit` share their programs, where each would trace its own."""
+  module = importlib.import_module("mamdr_jax.train.fit")
+  with pytest.MonkeyPatch.context() as patch:
+    patch.setattr(module, "compiled", functools.cache(compiled))
+    yield
+
+
+@functools.cache
 def method(name):
   return lookup(METHODS, "method", name)(loss=handmade.loss, inner=optax.adam)
 
 
-def both(name, train, valid, num_runs, **options):
-  """The runs and what was told: one after the other, and one on each device."""
-  keys = jax.random.split(jax.random.key(5), num_runs)
-  rates = sweep(np.resize(ALPHA, num_runs))
-  options = {"epochs": EPOCHS, "patience": PATIENCE} | options
-  fitted = lambda **how: fit_all(method(name), keys, rates, train, valid, **options, **how)
-  return fitted(), fitted(devices=DEVICES)
+def both(name, train, valid, alpha, lanes=1, **options):
+  """The runs and what was told: one after the other, and on all devices."""
+  keys, rates = jax.random.split(jax.random.key(5), len(alpha)), sweep(alpha)
+  fitted = functools.partial(fit_all, method(name), keys, rates, train, valid, **options)
+  return fitted(), fitted(devices=DEVICES, lanes=lanes)
 
 
 @pytest.fixture
@@ -75,45 +88,36 @@ def assert_equal(alone, spread):
 
 
 def test_a_run_a_device_is_one_after_the_other_bit_for_bit(train, valid, sizes):
-  weight = jnp.arange(3.0)
-  probe = Probe(lambda key, params: {"w": weight @ params(0)["w"]}, every=2)
-  alone, spread = both("domain_negotiation", train, valid, 4, probe=probe)
+  options = {"epochs": 9, "patience": 2, "probe": PROBE}
+  alone, spread = both("domain_negotiation", train, valid, ALPHA, **options)
   assert_equal(alone, spread)
-  epochs = alone[0].epochs.tolist()
-  assert len(set(epochs)) == 4 and epochs[1] == 1  # they stop one by one
+  assert sorted(alone[0].epochs) == [1, 3, 5, 7]
   assert {(4, 4), (2, 2), (1, 1)} <= set(sizes)
 
 
-def test_three_runs_take_three_devices_and_are_tuned_there(train, valid, sizes):
-  assert_equal(*both("alternate+finetune", train, valid, 3, epochs=4))
-  assert (3, 3) in sizes
-
-
 def test_several_runs_a_device_are_the_same_up_to_rounding(train, valid, sizes):
-  keys = jax.random.split(jax.random.key(6), 9)
-  rates = sweep(np.linspace(0.01, 0.1, 9))
-  fitted = lambda **how: fit_all(method("alternate"), keys, rates, train, valid, epochs=2, **how)[0]
-  alone, spread = fitted(), fitted(devices=DEVICES, lanes=3)
-  handmade.assert_trees_close(spread, alone, rtol=1e-4, atol=1e-5)
+  options = {"epochs": 3, "patience": 2, "probe": PROBE, "lanes": 3}
+  alone, spread = both("domain_negotiation", train, valid, [0.05, 0.1, 0.02] * 3, **options)
+  handmade.assert_trees_close(spread[0], alone[0], rtol=1e-4, atol=1e-5)
   assert {size for size in sizes if size[1] > 1} == {(8, 4)}
 
 
-def test_devices_do_not_meet_in_the_program(train, valid):
+@pytest.mark.parametrize("num_runs", [4, 8])
+def test_devices_do_not_meet_in_the_program(num_runs, train, valid):
   goal = Objective(handmade.init, handmade.loss, handmade.predict)
   setup = Setup(goal, method("domain_negotiation"), patience=2)
-  for num_runs in (4, 8):
-    keys = jax.random.split(jax.random.key(0), num_runs)
-    programs = compiled(setup, True, None, False, DEVICES)
-    runs = programs.begin(keys, train)
-    lowered = programs.advance.lower(runs, keys, sweep([0.1] * num_runs), train, valid)
-    text = lowered.compile().as_text()
-    assert "num_partitions=4" in text and "while" in text
-    assert not re.search(rf"\b({COLLECTIVES})\b", text)
+  keys = jax.random.split(jax.random.key(0), num_runs)
+  programs = compiled(setup, True, None, False, DEVICES)
+  runs = programs.begin(keys, train)
+  lowered = programs.advance.lower(runs, keys, sweep([0.1] * num_runs), train, valid)
+  text = lowered.compile().as_text()
+  assert "num_partitions=4" in text and "while" in text
+  assert not re.search(rf"\b({COLLECTIVES})\b", text)
 
 
 def test_data_are_on_every_device_once(train, valid):
   features = {"user": jnp.ones((12, 3))}
-  train, valid = everywhere(DEVICES, (x._replace(frozen=features) for x in (train, valid)))
+  train, valid = everywhere(DEVICES, [x._replace(frozen=features) for x in (train, valid)])
   where = lambda x: [part.data.unsafe_buffer_pointer() for part in x.addressable_shards]
   there = where(train.frozen["user"])
   assert len(there) == 4 and there == where(valid.frozen["user"])
@@ -123,15 +127,17 @@ def test_data_are_on_every_device_once(train, valid):
   assert where(narrow.frozen["user"]) == there[:2]
 
 
-def test_an_experiment_does_not_depend_on_devices_also_where_it_goes_on(tmp_path, monkeypatch):
-  config = tiny("alternate", **{"sweep.seed": (0, 1, 2), "checkpoint_seconds": 0.0, "patience": 3})
+def test_three_runs_are_tuned_on_three_devices_also_where_they_go_on(tmp_path, monkeypatch, sizes):
+  config = tiny("joint+finetune", **{"sweep.seed": (0, 1, 2), "checkpoint_seconds": 0.0})
+  config.epochs = 2
   alone = experiment.run(config, tmp_path / "alone")
+  assert {size for _, size in sizes} == {1}
   config.devices = 4
   append = files.append_line
 
   def appending(path, value):
     append(path, value)
-    if value["epoch"] == 2:
+    if value["epoch"] == 3:  # the first while they are tuned
       raise InterruptedError
 
   with monkeypatch.context() as patch, pytest.raises(InterruptedError):
@@ -140,17 +146,11 @@ def test_an_experiment_does_not_depend_on_devices_also_where_it_goes_on(tmp_path
   spread = experiment.run(config, tmp_path / "run")
   assert timeless(spread["runs"]) == timeless(alone["runs"])
   assert_same_states(tmp_path / "run", tmp_path / "alone")
-  assert [line["run"] for line in lines(tmp_path / "run")] == 3 * [[0, 1, 2]]
+  assert [line["run"] for line in lines(tmp_path / "run")] == 4 * [[0, 1, 2]]
+  assert (3, 3) in sizes
+
+
+def test_more_devices_than_there_are_leave_no_folder(tmp_path):
   with pytest.raises(ValueError, match="devices=5: this machine has 4; expected at most so many"):
-    experiment.run(tiny("alternate", devices=5), tmp_path / "more")
-  assert not (tmp_path / "more").exists()
-
-
-def test_benchmark_of_lanes_has_a_row_for_devices(capsys, monkeypatch):
-  module = importlib.import_module("benchmarks.lanes")
-  sizes = {"RUNS": (1, 4), "EPOCHS": 2, "DOMAINS": 2, "PER_DOMAIN": 1, "BATCH": 4, "SIZE": 2}
-  for name, value in (sizes | {"NUM_IDS": {"user": 8, "item": 8}}).items():
-    monkeypatch.setattr(module, name, value)
-  module.main()
-  (row,) = [x for x in capsys.readouterr().out.splitlines() if "one on each of 4 devices" in x]
-  assert float(row.split("|")[-2]) < 1e-6
+    experiment.run(tiny("alternate", devices=5), tmp_path / "run")
+  assert not (tmp_path / "run").exists()
