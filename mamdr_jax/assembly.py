@@ -21,6 +21,7 @@ from mamdr_jax.models import MODELS
 from mamdr_jax.objective import Objective, objective
 from mamdr_jax.progress import counted
 from mamdr_jax.train import at_rest
+from mamdr_jax.train.devices import chosen
 
 
 class Experiment(NamedTuple):
@@ -44,6 +45,7 @@ class Training(NamedTuple):
 
   config: dict  # all of it, to be kept
   points: list[dict]  # the runs
+  devices: tuple[jax.Device, ...]  # over which they are dealt out
   epochs: int
   patience: int
   batch_size: int | str
@@ -86,7 +88,8 @@ def assemble(
   """
   told, method = config.to_dict(), config.method.name
   check.values(told)
-  training = Training(told, grid(told), *(told[name] for name in Training._fields[2:]))
+  devices = chosen(1 if told["stream"] else told["devices"])
+  training = Training(told, grid(told), devices, *(told[name] for name in Training._fields[3:]))
   experiment = build(config, dataset, on_step)
   takes = inspect.signature(lookup(METHODS, "method", method)).parameters
   check.rates_fit(method, experiment.method.rates, told["sweep"])

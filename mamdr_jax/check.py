@@ -19,7 +19,8 @@ SEEDS = 2**32  # as many keys there are
 # key -> (least, most); of a rate 0 is allowed, which moves nothing.
 RANGES = {
   "batch_size": (1, MOST), "epochs": (1, MOST), "patience": (1, MOST), "lanes": (0, MOST),
-  "stream": (0, MOST), "model_lists": (0, MOST_ROWS), "workers": (0, MOST),
+  "devices": (0, MOST), "stream": (0, MOST), "workers": (0, MOST),
+  "model_lists": (0, MOST_ROWS),
   "probe_every": (0, MOST), "checkpoint_seconds": (0, math.inf), "l2": (0, math.inf),
   **dict.fromkeys(keys.RATES, (0, 3e38)),
 }  # fmt: skip
@@ -47,9 +48,11 @@ def values(config: Mapping) -> None:
   _pairs("cases", flat["cases"])
   if flat["workers"]:
     _workers(flat)
-  if flat["stream"] and flat["lanes"] > 1:
-    told = f"stream={flat['stream']} and lanes={flat['lanes']}"
-    raise ValueError(f"{told}: data that come in parts train one run at a time; expected lanes=1")
+  for key in ("lanes", "devices"):
+    if flat["stream"] and flat[key] > 1:
+      told = f"stream={flat['stream']} and {key}={flat[key]}"
+      one = f"data that come in parts train one run at a time; expected {key}=1"
+      raise ValueError(f"{told}: {one}")
   for key, choices in {"rest": RESTS, "rest_dtype": ("float32", "bfloat16")}.items():
     if flat[key] not in choices:
       raise ValueError(f"{key}={_short(flat[key])}; choose one of {', '.join(map(repr, choices))}")

@@ -129,8 +129,9 @@ def train(
 ) -> None:
   """Trains the runs that a journal lacks, and has it keep each as it ends."""
   dataset, goal, method = experiment
-  points, alone = journal.points, 1 if training.stream else training.lanes
-  pair = data.train, data.valid
+  points, pair = journal.points, (data.train, data.valid)
+  of_device = -(-(len(points) - journal.num_ended) // len(training.devices))
+  lanes = 1 if training.stream else training.lanes or lanes_that_fit(of_device, setup, *pair)
   resumed = journal.resume(training.epochs)
   progress.ended(journal.num_ended)
 
@@ -153,8 +154,7 @@ def train(
     )
   else:
     groups = fit(
-      setup, *of_points(points), *pair,
-      lanes=alone or lanes_that_fit(len(points) - journal.num_ended, setup, *pair),
+      setup, *of_points(points), *pair, lanes=lanes, devices=training.devices,
       probe=probe, on_memory=on_memory, resumed=resumed, **common,
     )  # fmt: skip
   tallied = measuring(setup, bool(training.stream))

@@ -59,7 +59,10 @@ TRAINING = {
   "epochs": Key(100, "at most so many", "growing"),
   "patience": Key(5, "epochs without a better validation AUC before a run stops", "growing"),
   "lanes": Key(
-    0, "runs side by side in a program; 0: all that fit an accelerator, 1 on a CPU", "running"
+    0, "runs side by side on a device; 0: all that fit an accelerator, 1 on a CPU", "running"
+  ),
+  "devices": Key(
+    0, "devices over which runs are dealt out; 0: all accelerators, 1 on a CPU", "running"
   ),
   "checkpoint_seconds": Key(60.0, "at most so much is lost when a run is interrupted", "running"),
   "probe_every": Key(

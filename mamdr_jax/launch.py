@@ -21,6 +21,7 @@ from mamdr_jax import processes
 
 FLAGS = flags.FLAGS
 DEMO = "configs/synthetic.py:taobao10,mlp,mamdr"
+ALL = "0/1"
 # In a wheel the configs lie inside the package, in a checkout beside it.
 SHIPPED = (Path(__file__).parent, Path(__file__).parents[1])
 
@@ -62,7 +63,9 @@ def main(argv: list[str]) -> None:
       experiment.follow(config, workdir)
       return
     if config.cases or config.sweep.over:
-      results = study.run(config, workdir, FLAGS.overwrite, FLAGS.only)
+      results = study.run(config, workdir, FLAGS.overwrite, FLAGS.only, share_of(FLAGS.share))
+    elif FLAGS.share != ALL:
+      raise ValueError(f"--share={FLAGS.share}: this config has one case; shares are of a study's")
     else:
       results = {workdir.name: experiment.run(config, workdir, FLAGS.overwrite)}
   except KeyboardInterrupt:
@@ -103,6 +106,9 @@ def define() -> None:
   flags.DEFINE_bool("overwrite", False, "Replace another experiment in the workdir.")
   flags.DEFINE_string("only", "*", "Of a study, the cases to run: a pattern such as 'star/*'.")
   flags.DEFINE_string(
+    "share", ALL, "Of a study, every W-th of these cases from number I on: I/W, for each process."
+  )
+  flags.DEFINE_string(
     "compilation_cache", None, "Folder for compiled programs, '' for none; by default the user's."
   )
   flags.DEFINE_integer("local", 1, "So many processes of this machine train together.", 1)
@@ -120,6 +126,14 @@ def shipped(argument: str) -> str:
     return argument
   found = (folder / named[2] for folder in SHIPPED if (folder / named[2]).exists())
   return f"{named[1] or ''}{next(found, named[2])}{named[3] or ''}"
+
+
+def share_of(text: str) -> tuple[int, int]:
+  """The numbers of `--share=I/W`; ValueError if they are none, or I is not below W."""
+  found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+  if not found or int(found[1]) >= int(found[2]):
+    raise ValueError(f"--share={text}: expected I/W, I below W, 0/2 and 1/2 for two processes")
+  return int(found[1]), int(found[2])
 
 
 def parse(argv: list[str]) -> list[str]:

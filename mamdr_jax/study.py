@@ -17,6 +17,8 @@ from mamdr_jax.files import CONFIG, CSV, RESULT
 from mamdr_jax.workdir import folder, identity
 from mamdr_jax.workdir.lock import locked
 
+PATIENCE = 60.0  # seconds, which no process holds the folder of a study for
+
 
 def cases(config: ml_collections.ConfigDict) -> dict[str, ml_collections.ConfigDict]:
   """name -> config of each experiment: every case, times the product of `sweep.over`.
@@ -43,34 +45,43 @@ def cases(config: ml_collections.ConfigDict) -> dict[str, ml_collections.ConfigD
 
 
 def run(
-  config: ml_collections.ConfigDict, workdir: Path, overwrite: bool = False, only: str = "*"
+  config: ml_collections.ConfigDict,
+  workdir: Path,
+  overwrite: bool = False,
+  only: str = "*",
+  share: tuple[int, int] = (0, 1),
 ) -> dict[str, dict]:
   """Runs the cases of a config, each in a folder of its name below `workdir`.
 
   Those that are finished there are not run again, and one that was interrupted goes on. Processes
-  that are given other cases can share a workdir.
+  that are given other cases, or other shares of them, can be at work in a workdir at once.
 
   Args:
     config: see `configure.make`.
     workdir: a folder.
     overwrite: whether to replace another study in the folder.
     only: a pattern of the shell; cases whose names do not match are left for another time.
+    share: (I, W): of those that match every W-th, from number I on; the others are left to others.
 
   Returns:
     name -> what `result.json` holds, of the cases that are finished. `runs.csv` has their runs.
 
   Raises:
-    ValueError: no case matches, or another study is there.
+    ValueError: no case matches, or none is left for this share, or another study is there.
   """
   check.values(config.to_dict())
   every = cases(config)
   chosen = fnmatch.filter(every, only)
   if not chosen:
     raise ValueError(f"no case matches {only!r}; there are {', '.join(every)}")
+  first, step = share
+  if first >= len(chosen):
+    raise ValueError(f"share {first}/{step} is empty: there are {len(chosen)} cases")
+  chosen = chosen[first::step]
   for name in chosen:
     check.values(every[name].to_dict())
   workdir = Path(workdir)
-  with locked(workdir):
+  with locked(workdir, PATIENCE):
     _begin(workdir, config, every, overwrite)
   datasets = {}
   for number, name in enumerate(chosen, 1):
@@ -81,8 +92,9 @@ def run(
       datasets = {described: assembly.read_data(case)}  # one at a time in memory
     experiment.run(case, workdir / name, dataset=datasets[described])
   paths = {name: workdir / name / RESULT for name in every}
-  found = {name: results.read(path) for name, path in paths.items() if path.exists()}
-  report.write_runs(found, workdir / CSV)
+  with locked(workdir, PATIENCE):  # so that the process that ends last writes down all of them
+    found = {name: results.read(path) for name, path in paths.items() if path.exists()}
+    report.write_runs(found, workdir / CSV)
   return found
 
 

@@ -218,6 +218,40 @@ def test_sweep_scales_separate_commands_up_to_the_runs_of_one(tables, monkeypatc
   assert rows[2][2] == "1 measured, scaled up"
 
 
+def test_lanes_are_equal_or_nearly_and_times_of_all_and_of_one_agree(tables):
+  sizes = {"RUNS": (1, 3), "EPOCHS": 2, "DOMAINS": 2, "PER_DOMAIN": 1, "BATCH": 4, "SIZE": 2}
+  (rows,) = tables("benchmarks.lanes", NUM_IDS={"user": 8, "item": 8}, **sizes)
+  assert [row[1] for row in rows[1:]] == ["3", "1", "3", "1", "3"]
+  alone, one, three, again, both = numbers(rows, "off")
+  assert alone == one == again == both == 0 and three < 1e-4
+  assert numbers(rows, "ms an epoch of one").min() > 0
+
+
+def test_accelerator_runs_what_it_is_told_and_tells_what_failed(tmp_path, monkeypatch, capsys):
+  module = importlib.import_module("benchmarks.accelerator")
+  for argument in module.COMMANDS.values():
+    assert argument[0] == "launch.py" or (ROOT / f"{argument[1].replace('.', '/')}.py").exists()
+  some = {
+    "works": ("-c", "from pathlib import Path; Path(r'{out}/seen').touch(); print('| a |')"),
+    "fails": ("-c", "raise ValueError('no such device')"),
+    "flags": ("-c", "import os; print(os.environ['XLA_PYTHON_CLIENT_PREALLOCATE'], r'{folder}')"),
+  }
+  monkeypatch.setattr(module, "COMMANDS", some)
+  with pytest.raises(SystemExit, match="error: there is no accelerator here"):
+    module.main(tmp_path / "out")
+  assert not (tmp_path / "out").exists()
+  with pytest.raises(SystemExit, match=r"of 3 benchmarks failed fails; see .*/NAME\.err"):
+    module.main(tmp_path / "out", anyway=True)
+  said = capsys.readouterr().out
+  assert said.startswith(f"device: {device()}, jax {jax.__version__}\n")
+  assert "s, failed: ValueError: no such device" in said
+  names = ["fails.err", "flags.md", "seen", "works.md"]
+  assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+  assert (tmp_path / "out/flags.md").read_text().startswith("false ")
+  with pytest.raises(SystemExit, match="--only=x; choose some of works, fails, flags"):
+    module.main(tmp_path / "out", "x")
+
+
 def test_stream_times_an_epoch_on_data_in_parts(tables, tmp_path):
   sizes = {"ROWS": 2000, "DOMAINS": 8, "IDS": {"num_users": 50, "num_items": 40}, "BATCH": 32}
   sizes |= {"STREAM": 8, "MODEL": {"embedding_size": 4, "hidden": (6,)}}

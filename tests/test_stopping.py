@@ -9,7 +9,7 @@ from sweeps import by_run, fit_all, keys, sweep
 
 from mamdr_jax import tree
 from mamdr_jax.core import Method
-from mamdr_jax.train.fit import rung
+from mamdr_jax.train.devices import rung
 
 # How well each run ranks after epochs 1, 2, ..., for a patience of 2; α says which run it is.
 CURVES = {

@@ -2,13 +2,17 @@
 
 import csv
 import importlib.util
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from handmade import timeless
+from made_results import a_result, a_run, save
 from tiny_experiment import tiny
 
-from mamdr_jax import assembly, configure, experiment, study
+from mamdr_jax import assembly, configure, experiment, files, launch, study
+from mamdr_jax.workdir.lock import locked
 
 ROOT = Path(__file__).parents[1]
 
@@ -123,3 +127,61 @@ def test_every_config_stands_without_an_argument_and_is_locked(path):
     assert (config.method.name, config.method.round_steps) == ("domain_negotiation", 1)
   if path.stem == "star_released":
     assert not (config.model.normalize or config.model.auxiliary or config.model.dropout)
+
+
+@pytest.fixture
+def shared(tmp_path, monkeypatch):
+  """A function that runs shares of a study of five cases, of which nothing is trained."""
+  over = (("l2", (0.0, 0.1, 0.2, 0.3, 0.4)),)
+  config, ran = tiny("alternate", **{"sweep.over": over}), []
+
+  def running(case, workdir, dataset):
+    if not (workdir / files.RESULT).exists():
+      ran.append(workdir.name)
+      save(workdir, a_result([a_run((0.5, 0.6))], l2=case.l2))
+
+  monkeypatch.setattr(experiment, "run", running)
+  monkeypatch.setattr(assembly, "read_data", lambda case: None)
+
+  def run(**options):
+    ran.clear()
+    return list(study.run(config, tmp_path, **options)), list(ran)
+
+  return run
+
+
+def test_shares_of_a_study_are_all_of_it(shared, tmp_path):
+  names = [f"l2={value}" for value in ("0", "0.1", "0.2", "0.3", "0.4")]
+  assert shared(share=(1, 3)) == ([names[1], names[4]],) * 2
+  assert shared(share=(0, 3)) == ([names[0], names[1], names[3], names[4]], [names[0], names[3]])
+  assert shared(share=(0, 2), only="l2=0.2")[1] == [names[2]]
+  assert shared() == (names, [])
+  with (tmp_path / "runs.csv").open() as file:
+    assert len(list(csv.DictReader(file))) == 5
+  with pytest.raises(ValueError, match="share 5/6 is empty: there are 5 cases"):
+    shared(share=(5, 6))
+
+
+def test_shares_that_begin_at_once_wait_for_each_other(shared, tmp_path):
+  held, let = threading.Event(), threading.Event()
+
+  def hold():
+    with locked(tmp_path):
+      held.set()
+      let.wait(10)
+
+  thread = threading.Thread(target=hold)
+  thread.start()
+  held.wait()
+  threading.Timer(0.3, let.set).start()
+  began = time.monotonic()
+  assert len(shared()[1]) == 5
+  assert time.monotonic() - began > 0.2
+  thread.join()
+
+
+@pytest.mark.parametrize("text", ["2/2", "1", "-1/2", "a/b", "1/2/3", "0/0", "1/²"])
+def test_a_share_that_cannot_be_is_one_sentence(text):
+  with pytest.raises(ValueError, match=f"--share={text}: expected I/W, I below W"):
+    launch.share_of(text)
+  assert launch.share_of("1/12") == (1, 12)

@@ -10,6 +10,7 @@ import numpy as np
 
 from mamdr_jax.core import DomainBatches, Hparams, Key
 from mamdr_jax.data.batches import HostBatches, some
+from mamdr_jax.train.devices import Devices, everywhere, groups_of, rung
 from mamdr_jax.train.programs import Probe, compiled
 from mamdr_jax.train.run import Run, Setup, shapes
 
@@ -51,6 +52,7 @@ def fit(
   *,
   epochs: int,
   lanes: int = 1,
+  devices: Devices = (),
   probe: Probe | None = None,
   on_epoch: Callable[[Epoch], None] = lambda epoch: None,
   on_memory: Callable[[int], None] | None = None,
@@ -70,9 +72,10 @@ def fit(
     train, valid: the splits. From the host, parts of `setup.stream` minibatches come to the device
       one after the other, and no runs go side by side.
     epochs: at most so many.
-    lanes: at most so many runs are a group, which one program takes side by side; groups come one
-      after the other. Results do not depend on it, up to rounding. Side by side suits an
-      accelerator; on a CPU one after the other is faster.
+    lanes: at most so many runs of a group go side by side on a device; groups come one after the
+      other. Results do not depend on it, up to rounding. Side by side suits an accelerator; on a
+      CPU one after the other is faster.
+    devices: over which the runs of a group are dealt out; by default all of it is on the first.
     probe: what to measure besides.
     on_epoch: called after every epoch of a group.
     on_memory: told once, before training, how many bytes an epoch takes beyond what is there.
@@ -101,10 +104,11 @@ def fit(
   [1] [2]
   """
   phases = [m for m in (setup.method.base, setup.method) if m is not None]
-  abreast = max([lanes, *(some.index.size for some in resumed)]) > 1
-  in_parts = isinstance(train, HostBatches)
-  of = lambda method: compiled(setup._replace(method=method), abreast, probe, in_parts)
+  spread, in_parts = max(1, len(devices)), isinstance(train, HostBatches)
+  abreast = max([lanes * spread, *(some.index.size for some in resumed)]) > 1
+  of = lambda method: compiled(setup._replace(method=method), abreast, probe, in_parts, devices)
   programs, seen = [of(method) for method in phases], some(train, np.zeros(1, np.int32))
+  train, valid = everywhere(devices, (train, valid))
 
   def fresh(index):
     return Group(index, 0, 0, epochs, programs[0].begin(keys[index], seen))
@@ -125,14 +129,13 @@ def fit(
     if on_memory:
       on_memory(programs[group.phase].memory(group.runs, keys[group.index], train, valid))
       on_memory = None
-    return train_group(group, programs[group.phase], keys, hparams, train, valid, probe, on_epoch)
+    program = programs[group.phase]
+    return train_group(group, program, keys, hparams, train, valid, probe, on_epoch, spread)
 
   left_out = {*ended, *(run for some in resumed for run in some.index)}
   rest = np.array([run for run in range(keys.shape[0]) if run not in left_out], int)
   starts = [functools.partial(restored, some) for some in resumed]
-  if rest.size:
-    chunks = np.array_split(rest, -(-rest.size // lanes))
-    starts += [functools.partial(fresh, index) for index in chunks]
+  starts += [functools.partial(fresh, index) for index in groups_of(rest, lanes, spread)]
   for start in starts:
     group = train_phase(start())
     if group.phase + 1 < len(phases):
@@ -140,8 +143,11 @@ def fit(
     yield group
 
 
-def train_group(group, programs, keys, hparams, train, valid, probe, on_epoch) -> Group:
-  """The group after its last epoch, or the one in which the last of its runs has stopped."""
+def train_group(group, programs, keys, hparams, train, valid, probe, on_epoch, spread) -> Group:
+  """The group after its last epoch, or the one in which the last of its runs has stopped.
+
+  It is spread over so many devices.
+  """
   runs, place, aside, epoch = group.runs, np.arange(group.index.size), {}, group.epoch
 
   def snapshot(epoch):
@@ -156,11 +162,13 @@ def train_group(group, programs, keys, hparams, train, valid, probe, on_epoch) -
     if not going.any():
       break
     epoch += 1
-    keep = np.sort(np.argsort(~going, stable=True)[: rung(going.sum(), place.size)])
+    keep = np.sort(np.argsort(~going, stable=True)[: rung(going.sum(), place.size, spread)])
     if keep.size < place.size:  # what has stopped stops costing
+      moved = jax.tree.map(np.asarray, runs)
       for i in np.setdiff1d(np.arange(place.size), keep):
-        aside[place[i]] = jax.tree.map(lambda x, i=i: np.asarray(x[i]), runs)
-      runs, place, going = jax.tree.map(lambda x, keep=keep: x[keep], (runs, place, going))
+        aside[place[i]] = jax.tree.map(lambda x, i=i: np.array(x[i]), moved)
+      kept, place, going = jax.tree.map(lambda x, keep=keep: x[keep], (moved, place, going))
+      runs = programs.settle(kept)
     which = group.index[place]
     rates = Hparams(*(rate[which] for rate in hparams))
     runs, info = programs.advance(runs, keys[which], rates, train, valid)
@@ -175,16 +183,6 @@ def train_group(group, programs, keys, hparams, train, valid, probe, on_epoch) -
       here = jax.tree.map(lambda x, of=going & (numbers == number): x[of], told)
       on_epoch(Epoch(int(number), here, functools.partial(snapshot, epoch)))
   return snapshot(epoch)
-
-
-def rung(going: int, size: int) -> int:
-  """How many of `size` runs to keep together while `going` go on: `size`, halved as often as fits.
-
-  So few sizes occur, each of which is compiled once.
-  """
-  while size > 1 and -(-size // 2) >= going:
-    size = -(-size // 2)
-  return size
 
 
 def _stacked(first, *others):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from mamdr_jax.core import DomainBatches, Hparams
 from mamdr_jax.train import run as life
+from mamdr_jax.train.devices import Dealt
 from mamdr_jax.train.run import Setup
 
 SHARE = 0.9  # of the device's memory that runs may take
@@ -33,8 +34,8 @@ def bytes_of_epoch(setup: Setup, train: DomainBatches, valid: DomainBatches, lan
   return most
 
 
-def beyond(program: jax.stages.Wrapped, *args) -> int:
-  """Bytes that a call of a compiled function takes beyond its arguments.
+def beyond(program: Dealt, *args) -> int:
+  """Bytes that a call of a compiled function takes on a device beyond its arguments.
 
   It compiles the function, if that has not been done, and the call does not do so again.
   """
@@ -53,12 +54,12 @@ def estimate(setup: Setup, train: DomainBatches, valid: DomainBatches) -> tuple[
 
 
 def lanes_that_fit(num_runs: int, setup: Setup, train: DomainBatches, valid: DomainBatches) -> int:
-  """How many of `num_runs` go side by side on this device. Prints the estimate.
+  """How many of the `num_runs` of a device go side by side there. Prints the estimate.
 
   On a CPU it is 1, which is faster there.
   """
   device = jax.local_devices()[0]
-  if device.platform == "cpu" or num_runs == 1:
+  if device.platform == "cpu" or num_runs <= 1:
     return 1
   shared, each = estimate(setup, train, valid)
   memory = (device.memory_stats() or {}).get("bytes_limit", 2**33)

@@ -1,4 +1,4 @@
-"""The life of a run, compiled: mapped over the runs of a group, donated, or taken part by part."""
+"""The life of a run, compiled: dealt out over the runs of a group, donated, or part by part."""
 
 import functools
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from mamdr_jax.evaluate import score, serving, tallied
 from mamdr_jax.measures import rows_of
 from mamdr_jax.train import run as life
 from mamdr_jax.train import scores, streamed
+from mamdr_jax.train.devices import Dealt, Devices, alone, deal, num_used
 from mamdr_jax.train.memory import beyond
 from mamdr_jax.train.run import Setup
 
@@ -58,31 +59,34 @@ def scoring(setup: Setup, in_parts: bool) -> Callable:
   return lambda state, train, data: rows_of(logits(state, train, data), data)
 
 
-def compiled(setup: Setup, abreast: bool, probe: Probe | None, in_parts: bool) -> Programs:
-  """The functions of `life` for a phase, over a leading axis of runs: many `abreast`, or one."""
-  over = jax.vmap if abreast else alone
+def compiled(
+  setup: Setup, abreast: bool, probe: Probe | None, in_parts: bool, devices: Devices = ()
+) -> Programs:
+  """The functions of `life` for a phase, over a leading axis of runs, dealt out over `devices`.
+
+  Groups have many runs `abreast`, or one.
+  """
+  over = functools.partial(Dealt, devices=devices)
   of = lambda f, *axes: over(functools.partial(f, setup), axes)
   worth = lambda state, train, valid: tallied(setup.objective, setup.method, state, train, valid)
-  look = probe and functools.partial(life.look, setup, probe.measure)
+  advance = functools.partial(life.advance, setup)
   if abreast:  # runs that have stopped wait for the others
-    advance = life.unless_stopped(functools.partial(life.advance, setup))
-    advance = over(advance, (0, 0, 0, None, None))
-  else:
-    advance = of(life.advance, 0, 0, 0, None, None)
-  advance = jax.jit(advance, donate_argnums=0)
+    advance = life.unless_stopped(advance)
+  advance = over(advance, (0, 0, 0, None, None), donate_argnums=0)
 
   def memory(runs, keys, train, valid):
     rates = Hparams(*jnp.zeros((3, keys.size)))
-    return beyond(advance, runs, keys, rates, train, valid)
+    of_each = beyond(advance, runs, keys, rates, train, valid)
+    return num_used(devices, keys.size) * of_each
 
   programs = Programs(
-    begin=jax.jit(of(life.begin, 0, None)),
-    tune=jax.jit(of(life.tuned, 0, 0, None)),
-    tally=jax.jit(over(worth, (0, None, None))),
-    begun=jax.jit(of(life.begun, 0, 0, 0)),
+    begin=of(life.begin, 0, None),
+    tune=of(life.tuned, 0, 0, None),
+    tally=over(worth, (0, None, None)),
+    begun=of(life.begun, 0, 0, 0),
     advance=advance,
-    probe=look and jax.jit(over(look, (0, 0))),
-    settle=functools.partial(jax.tree.map, jnp.asarray),
+    probe=probe and over(functools.partial(life.look, setup, probe.measure), (0, 0)),
+    settle=functools.partial(deal, devices),
     memory=memory,
   )
   if in_parts:
@@ -96,16 +100,3 @@ def compiled(setup: Setup, abreast: bool, probe: Probe | None, in_parts: bool) -
       memory=functools.partial(streamed.memory, setup),
     )
   return programs
-
-
-def alone(f, axes):
-  """`f` for a leading axis of 1, where vmap would turn branches into selects of both sides."""
-
-  def call(*args):
-    args = [
-      x if axis is None else jax.tree.map(lambda leaf: leaf[0], x)
-      for x, axis in zip(args, axes, strict=True)
-    ]
-    return jax.tree.map(lambda leaf: leaf[None], f(*args))
-
-  return call
