@@ -15,9 +15,10 @@ HERE = Path(__file__).parent
 FOUR = "--xla_force_host_platform_device_count=4"
 
 
-def test_fit_on_four_devices():
+def test_runs_and_workers_on_four_devices():
+  files = "on_four_devices.py", "workers_on_devices.py"
   done = subprocess.run(
-    [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "on_four_devices.py"],
+    [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
     cwd=HERE,
     env=os.environ | {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {FOUR}"},
     capture_output=True,

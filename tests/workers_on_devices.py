@@ -1,4 +1,4 @@
-"""What `test_workers_on_devices` asks, on four devices that one CPU is made to look like."""
+"""Workers on four devices. `test_devices.py` has these run where a CPU counts as four."""
 
 import re
 
@@ -27,30 +27,31 @@ def state_after(setup, num, devices, epochs=2):
   return (light, kept), info
 
 
-def main():
-  assert jax.device_count() == 4
-  goal = toy.goal_of()
-  mamdr = toy.setup_of(goal, "mamdr", k=1, visit_steps=1, round_steps=1, outer=optax.adagrad)
-  of_one, told = state_after(mamdr, 4, 1)
-  of_four, also = state_after(mamdr, 4, 4)
+GOAL = toy.goal_of()
+OPTIONS = {"k": 1, "visit_steps": 1, "round_steps": 1, "outer": optax.adagrad}
+MAMDR = toy.setup_of(GOAL, "mamdr", **OPTIONS)
+
+
+def test_devices_share_workers():
+  of_one, told = state_after(MAMDR, 4, 1)
+  of_four, also = state_after(MAMDR, 4, 4)
   handmade.assert_trees_close(of_one, of_four, atol=2e-6)
   np.testing.assert_allclose(told["valid"]["auc"], also["valid"]["auc"], atol=1e-6)
-  of_two, _ = state_after(mamdr, 4, 2)
-  handmade.assert_trees_close(of_one, of_two, atol=2e-6)
 
-  # What each has of its own is that of one worker bit by bit, if θ_S is: it never moves here.
-  still = mamdr._replace(method=toy.setup_of(goal, "separate").method)
-  (_, alone), _ = state_after(still, 1, 1)
-  (_, shared), _ = state_after(still, 4, 4)
-  rows = lambda levels: np.sort(np.concatenate([np.ravel(x) for x in jax.tree.leaves(levels)]))
-  np.testing.assert_array_equal(rows(alone), rows(shared))
 
-  # Nothing is said to others between the fetch and the giving back.
-  text = program(mamdr)
+def test_what_domains_have_of_their_own_is_the_same_bits_with_any_number_of_workers():
+  alone = toy.setup_of(GOAL, "separate")
+  (_, one), _ = state_after(alone, 1, 1)
+  (_, four), _ = state_after(alone, 4, 4)
+  values = lambda levels: np.sort(np.concatenate([np.ravel(x) for x in jax.tree.leaves(levels)]))
+  np.testing.assert_array_equal(values(one), values(four))
+
+
+def test_nothing_is_said_to_others_between_the_fetch_and_the_giving_back():
+  text = program(MAMDR)
   assert "all-to-all" in text and "all-reduce" in text
   inner = loops(text)
   assert inner and not any(said(body) for body in inner), [said(body) for body in inner]
-  print("as it should be")
 
 
 def program(setup):
@@ -83,7 +84,3 @@ def loops(text):
   computations = dict(re.findall(r"^%?([\w.\-]+) \([^\n]*\{\n(.*?)^\}", text, re.M | re.S))
   bodies = {name for name in re.findall(r"body=%?([\w.\-]+)", text)}
   return [computations[b] for b in bodies if "while(" not in computations[b]]
-
-
-if __name__ == "__main__":
-  main()
