@@ -16,12 +16,12 @@ QUICK = ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS")  # what conftest.py sets
 EQUALITIES = (
   "test_sparse.py::test_views_change_no_bit_of_plain_gradient_descent[mamdr]",
   "test_streamed.py::test_an_epoch_in_parts_is_an_epoch[alternate]",
-  "test_identities.py::test_domain_negotiation_with_beta_0_moves_nothing",
   "test_identities.py::test_regularization_does_not_move_the_shared_parameters"
   "[domain_regularization-alternate-options0]",
-  "test_resume.py::test_what_was_interrupted_goes_on_to_the_same_end[alternate-changes1-after1-4]",
 )
 OF_MANY_RUNS = (  # whose programs take two minutes to compile
+  "test_identities.py::test_domain_negotiation_with_beta_0_moves_nothing",
+  "test_resume.py::test_what_was_interrupted_goes_on_to_the_same_end[alternate-changes1-after1-4]",
   "test_train.py::test_results_do_not_depend_on_lanes_nor_on_a_neighbour",
   "test_train.py::test_a_single_run_is_a_sweep_of_one",
   "test_train.py::test_gamma_does_not_reach_the_shared_parameters",

@@ -23,7 +23,13 @@ def test_there_are_notebooks_and_none_without_its_text():
   assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == NOTEBOOKS
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+# What the others and the README's pages do not do.
+QUICK = {"01_two_domains_in_the_plane", "02_the_expansion_measured", "04_dr_and_the_sparse_domain"}
+
+
+@pytest.mark.parametrize(
+  "name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in NOTEBOOKS]
+)
 def test_a_notebook_runs(name):
   """With few epochs and seeds, in a process of its own: it sets how JAX compiles and computes."""
   environment = os.environ | {

@@ -57,7 +57,13 @@ def method_of(name, loss):
   return METHODS[name](loss=loss, inner=optax.adam, **options)
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+# Those whose stages are made as those of others are have their turn where all that is slow has.
+ALIKE = {"joint", "weighted_loss", "maml", "mldg", "reptile in turns", "domain_regularization"}
+
+
+@pytest.mark.parametrize(
+  "name", [pytest.param(n, marks=pytest.mark.slow if n in ALIKE else ()) for n in VARIANTS]
+)
 def test_an_epoch_in_parts_is_an_epoch(name, toy):
   goal, (train, hosted), _ = toy
   method = method_of(name, goal.loss)

@@ -33,7 +33,12 @@ ALONE = {
 }
 
 
-@pytest.mark.parametrize("name", ALONE)
+ALIKE = {"weighted_loss", "maml"}  # as `alternate` and `pcgrad` are
+
+
+@pytest.mark.parametrize(
+  "name", [pytest.param(n, marks=pytest.mark.slow if n in ALIKE else ()) for n in ALONE]
+)
 def test_one_worker_is_the_method(name):
   goal = toy.goal_of()
   setup = toy.setup_of(goal, name, **ALONE[name])
@@ -100,8 +105,14 @@ def of_domain(kept, own, domain):
   return jax.tree_util.tree_map_with_path(pick, kept)
 
 
-@pytest.mark.parametrize("outer", ["sgd", "adagrad"])
-@pytest.mark.parametrize("num", [2, 4])
+@pytest.mark.parametrize(
+  ("num", "outer"),
+  [
+    (2, "sgd"),
+    (4, "adagrad"),
+    *(pytest.param(*x, marks=pytest.mark.slow) for x in ((2, "adagrad"), (4, "sgd"))),
+  ],
+)
 def test_domain_negotiation_of_workers_is_its_loops(num, outer):
   """Each descends from the same θ; a row moves by the mean over those that read it."""
   data = handmade.dataset()
