@@ -24,9 +24,10 @@ class Stopped(Exception):
 
 
 class Course(NamedTuple):
-  """What is the same in all epochs of a run."""
+  """What is the same for all runs."""
 
   teams: list[Team]  # of every phase
+  advances: list[Callable]  # `life.advance` of each, which is compiled once for all runs
   train: HostBatches
   valid: HostBatches
   workdir: Path
@@ -66,7 +67,8 @@ def fit(
   """
   methods = [m for m in (setup.method.base, setup.method) if m is not None]
   teams = [life.team_of(setup._replace(method=m), crew, train) for m in methods]
-  course = Course(teams, train, valid, workdir, seconds)
+  advances = [life.advance(team) for team in teams]
+  course = Course(teams, advances, train, valid, workdir, seconds)
   done = crew.told(np.array([run in ended for run in range(keys.shape[0])]))
   mark = marks.newest(workdir) if resumes and crew.first else None
   going = crew.told(np.array(mark[1:] if mark else (-1, 0, 0, 0))).tolist()
@@ -104,7 +106,7 @@ def _trained(
 def _phase(course: Course, number: int, phase: int, run: Run, key: Key, rates: Hparams, last, told):
   """The run after epoch `last` of a phase, or that in which it has stopped; and its checkpoint."""
   team = course.teams[phase]
-  crew, advance, saved = team.crew, life.advance(team), time.monotonic()
+  crew, advance, saved = team.crew, course.advances[phase], time.monotonic()
   here = lambda: marks.of(course.workdir, number, phase, int(run.epochs), last)
   while not run.stopped.all() and run.epochs < last:
     run, info = advance(run, key, rates, course.train, course.valid)
