@@ -11,17 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from models_in_numpy import (
-  INDEX,
-  MOMENTS,
-  MULTI_DOMAIN,
-  PLAIN_STAR,
-  SIZE,
-  SIZES,
-  VOCAB,
-  close,
-  expected,
-)
+from every_model_in_numpy import BY_VECTOR, MULTI_DOMAIN, SIZES, close, expected
+from models_in_numpy import INDEX, MOMENTS, PLAIN_STAR, SIZE, VOCAB
 
 from mamdr_jax.core import DomainBatches
 from mamdr_jax.descent import descend, minibatch
@@ -45,8 +36,9 @@ def rows(seed=0) -> DomainBatches:
 
 
 def constructed(name, vocab=None, **options):
-  options = {"embedding_size": SIZE, "dropout": 0.0} | SIZES[name] | options
-  return MODELS[name](vocab or VOCAB, **options)
+  usual = {"embedding_size": SIZE, "dropout": 0.0}  # what a model takes of this
+  usual = {key: usual[key] for key in usual.keys() & MODELS[name].__dataclass_fields__}
+  return MODELS[name](vocab or VOCAB, **usual | SIZES[name] | options)
 
 
 class Case(NamedTuple):
@@ -120,8 +112,8 @@ def test_tables_have_a_row_for_every_id(name, cases):
   c = cases(name)
   for field, leaves in c.params["tables"].items():
     assert {leaf.shape[0] for leaf in jax.tree.leaves(leaves)} == {VOCAB[field]}
-  single = len(jax.tree.leaves(c.params["tables"]["domain"])) <= 2
-  assert single == (name not in MULTI_DOMAIN)
+  few = len(jax.tree.leaves(c.params["tables"]["domain"])) <= 2  # a vector, and a weight
+  assert few == (name not in MULTI_DOMAIN - BY_VECTOR)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -170,6 +162,20 @@ def test_any_number_of_fields(name, trainable, data):
     assert set(params["tables"]) == {*trainable, "domain"}
     logits = jax.eval_shape(made.predict, params, batch)
     assert logits.shape == (8,) and logits.dtype == np.float32
+
+
+def test_centres_of_clusters_have_the_gradient_of_soft_routing(cases):
+  """Along one direction, by differences of what NumPy says; forward each row has one cluster."""
+  c = cases("adaptdhm")
+  real = np.asarray(c.batch.weight) > 0
+  centers = np.asarray(c.params["net"]["centers"], np.float64)
+  way = np.random.default_rng(0).normal(size=centers.shape)
+  moved = lambda step: c.params | {"net": c.params["net"] | {"centers": centers + step * way}}
+  up, down = (expected("adaptdhm", moved(step), c.batch, soft=True) for step in (1e-5, -1e-5))
+  rate = (1 / (1 + np.exp(-c.logits)) - c.batch.label) * (up - down) / 2e-5
+  told = (np.asarray(c.grads["net"]["centers"]) * way).sum()
+  np.testing.assert_allclose(told, rate[real].mean(), rtol=1e-3)
+  assert np.abs(c.logits - expected("adaptdhm", c.params, c.batch, soft=True)).max() > 0.1
 
 
 @pytest.mark.parametrize("options", [PLAIN_STAR, {"normalize": False}, {"auxiliary": False}])
