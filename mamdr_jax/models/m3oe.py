@@ -42,8 +42,8 @@ class M3oE(nn.Module):
   Departures: ȳ is theirs the mean of the experts of all other domains; here it is one more expert,
   which all domains share, or every step would compute and train the experts of all domains. Of
   their experts a task there would be one, for all rows, and it is left out, as in
-  Scenario-Wise-Rec. α and β are learned with the rest, as in the released code, and not by turns on
-  held-out rows. Sizes are Scenario-Wise-Rec's on MovieLens; dropout is of this house.
+  Scenario-Wise-Rec. α and β are learned with the rest, and have no steps of their own besides.
+  Sizes are those of the code that the authors released, on MovieLens; dropout is of this house.
 
   Args:
     star: widths of the star layer and of f and f′.
@@ -52,10 +52,10 @@ class M3oE(nn.Module):
 
   vocab: Mapping[str, int]
   embedding_size: int = 128
-  star: Sequence[int] = (128, 64)
+  star: Sequence[int] = (512, 256)
   num_experts: int = 4
-  expert: Sequence[int] = (32,)
-  tower: Sequence[int] = (32,)
+  expert: Sequence[int] = (64,)
+  tower: Sequence[int] = (64,)
   dropout: float = 0.5
   domain_feature: bool = True
 

@@ -35,8 +35,8 @@ class MLoRA(nn.Module):
 
   The rank of A B is `size` / α, 1 at least. Theirs goes onto any network; this one is on the MLP,
   whose output layer all domains share, as in the code that they released. Sizes and α are that
-  code's, on Taobao-10. All is trained together, as there by default; dropout is after the ReLU, as
-  in the other models, where theirs is of h W + b alone.
+  code's, on Taobao-10. All is trained together, as it is there on the networks of DeepCTR; dropout
+  is after the ReLU, as in the other models, where theirs is of h W + b alone.
 
   Args:
     reduction: α, the width of a layer over the rank of what a domain adds to it.
