@@ -14,7 +14,7 @@ from mamdr_jax.models.layers import Dropout
 from mamdr_jax.objective import objective
 
 SMALL = {"embedding_size": 4, "hidden": (6, 5), "dropout": 0.5}  # what a model takes of this
-SMALL |= {"num_subexperts": 2, "num_sources": 1}
+SMALL |= {"num_subexperts": 2, "num_sources": 1, "star": (6, 5)}
 FEATURES = np.random.default_rng(0).normal(size=(handmade.NUM_ROWS, 7)).astype(np.float32)
 
 
