@@ -7,7 +7,7 @@
     --config.data.root=PATH
   python -m mamdr_jax.report DIR --out=DIR/report
 
-table5   every model, under alternate training and under MAMDR (Table V)
+table5   every model of the paper, under alternate training and under MAMDR (Table V)
 table6   the MLP under alternate, DN, DR and MAMDR (Table VI; Table VII is its AUC per domain)
 table10  MLP, Shared-Bottom and STAR (scale full: every model) under every method (Table X)
 figure8  MAMDR over k (Figure 8)

@@ -1,7 +1,6 @@
-"""The models in NumPy. `p` holds parameters, `d` a domain or, for what is shared, None."""
+"""The paper's models in NumPy. `p` holds parameters, `d` a domain or, for what is shared, None."""
 
 import handmade
-import jax
 import numpy as np
 
 VOCAB = {"user": handmade.NUM_ROWS, "domain": 4, "item": handmade.NUM_ROWS, "category": 3}
@@ -144,8 +143,9 @@ def experts(p, path, x, num, d=None):
   return outputs
 
 
-def gated(p, path, x, outputs, d=None):
-  g = softmax(stack(p, path + "/Hidden_0", 1, x, d) @ get(p, path + "/Dense_0/kernel", d))
+def gated(p, path, x, outputs, d=None, num_layers=1):
+  x = stack(p, path + "/Hidden_0", num_layers, x, d)
+  g = softmax(x @ get(p, path + "/Dense_0/kernel", d))
   return sum(g[e] * outputs[e] for e in range(len(outputs)))
 
 
@@ -214,12 +214,3 @@ REFERENCE = {
   "ple": extracted(2),
   "star": star,
 }
-
-
-def expected(name, params, batch, **options):
-  to_numpy = lambda x: np.asarray(x, np.float64 if x.dtype == np.float32 else None)
-  return REFERENCE[name](*jax.tree.map(to_numpy, (params, batch)), **options)
-
-
-def close(actual, wanted):
-  np.testing.assert_allclose(actual, wanted, rtol=2e-4, atol=2e-5)

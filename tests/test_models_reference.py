@@ -1,9 +1,4 @@
-"""Every model against NumPy, row by row and expert by expert, and what its gradient may touch.
-
-A row has a user, an item, a category, and two given features, one of which has to be projected.
-"""
-
-from typing import NamedTuple
+"""Every model against NumPy, row by row and expert by expert, and what its gradient may touch."""
 
 import handmade
 import jax
@@ -11,67 +6,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from models_in_numpy import (
-  INDEX,
-  MOMENTS,
-  MULTI_DOMAIN,
-  PLAIN_STAR,
-  SIZE,
-  SIZES,
-  VOCAB,
-  close,
-  expected,
-)
+from model_cases import BY_VECTOR, MULTI_DOMAIN, case, close, constructed, drawn, expected, rows
+from models_in_numpy import MOMENTS, VOCAB, get
 
 from mamdr_jax.core import DomainBatches
 from mamdr_jax.descent import descend, minibatch
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
 
-
-def rows(seed=0) -> DomainBatches:
-  """4 domains as in `handmade`, with a further field and two given features."""
-  rng = np.random.default_rng(seed + 10)
-  num_rows = sum(handmade.SIZES)
-  plain = handmade.dataset(seed=seed)
-  category = rng.integers(3, size=num_rows, dtype=np.int32)
-  dense = {"price": rng.normal(size=(num_rows, 2)), "image": rng.normal(size=(num_rows, SIZE))}
-  return handmade.batches(
-    seed=seed,
-    ids=plain.ids | {"category": category},
-    vocab=plain.vocab | {"category": np.arange(3)},
-    dense={name: feature.astype(np.float32) for name, feature in dense.items()},
-  )
-
-
-def constructed(name, vocab=None, **options):
-  options = {"embedding_size": SIZE, "dropout": 0.0} | SIZES[name] | options
-  return MODELS[name](vocab or VOCAB, **options)
-
-
-class Case(NamedTuple):
-  """A model with parameters none of which is 0, and what it makes of one minibatch."""
-
-  name: str
-  made: object
-  params: dict
-  batch: object
-  logits: np.ndarray
-  loss: float
-  grads: dict
-
-
-def case(name, data, **options) -> Case:
-  made = objective(constructed(name, **options))
-  batch = minibatch(data, INDEX)
-  params = jax.jit(made.init)(jax.random.key(0), batch)
-  rng = np.random.default_rng(3)
-  params = jax.tree.map(lambda x: x + rng.normal(0.1, 0.4, x.shape).astype(np.float32), params)
-  if "norm" in params["tables"].get("domain", {}):
-    params["tables"]["domain"]["norm"]["count"] *= 0.0  # nothing is stored yet
-  key = jax.random.key(0)
-  probe = lambda p, b: (made.predict(p, b), *jax.value_and_grad(made.loss)(p, key, b))
-  return Case(name, made, params, batch, *jax.jit(probe)(params, batch))
+SHARED = ("lr", "fm", "dcn", "adaptdhm")  # their tables are those that others have, too
 
 
 @pytest.fixture(scope="module")
@@ -120,11 +63,11 @@ def test_tables_have_a_row_for_every_id(name, cases):
   c = cases(name)
   for field, leaves in c.params["tables"].items():
     assert {leaf.shape[0] for leaf in jax.tree.leaves(leaves)} == {VOCAB[field]}
-  single = len(jax.tree.leaves(c.params["tables"]["domain"])) <= 2
-  assert single == (name not in MULTI_DOMAIN)
+  few = len(jax.tree.leaves(c.params["tables"]["domain"])) <= 2  # a vector, and a weight
+  assert few == (name not in MULTI_DOMAIN - BY_VECTOR)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in SHARED])
 def test_a_view_changes_nothing(name, cases, data):
   c = cases(name)
   tx = optax.sgd(0.05)
@@ -146,11 +89,10 @@ def test_a_view_changes_nothing(name, cases, data):
 def test_the_domain_id_can_be_left_out(name, data):
   made = objective(constructed(name, domain_feature=False))
   batch = minibatch(data, 3)
-  params = jax.jit(made.init)(jax.random.key(1), batch)
+  params = drawn(made, batch)
+  logits = jax.jit(made.predict)(params, batch)
   assert ("domain" in params["tables"]) == (name in MULTI_DOMAIN)
   assert "Embed_0" not in params["tables"].get("domain", {})
-  params = jax.tree.map(lambda x: 3 * x, params)
-  logits = jax.jit(made.predict)(params, batch)
   close(logits, expected(name, params, batch, domain=False))
 
 
@@ -172,56 +114,35 @@ def test_any_number_of_fields(name, trainable, data):
     assert logits.shape == (8,) and logits.dtype == np.float32
 
 
-@pytest.mark.parametrize("options", [PLAIN_STAR, {"normalize": False}, {"auxiliary": False}])
-def test_parts_of_star_can_be_switched_off(options, data):
-  c = case("star", data, **options)
-  close(c.logits, expected("star", c.params, c.batch, **options))
-  assert ("norm" in c.params["net"]) == options.get("normalize", True)
-  assert ("Hidden_0" in c.params["net"]) == options.get("auxiliary", True)
+STARTS = {
+  "star": {"StarDense_0/kernel": 1, "StarDense_0/bias": 0},
+  "m3oe": {"StarDense_0/kernel": 1, "StarDense_0/bias": 0},
+  "sarnet": {"Transform_0/scale": 1, "Transform_0/shift": 0},
+  "mlora": {"AdaptedDense_0/up": 0, "AdaptedDense_0/bias": 0},
+}
 
 
-def test_star_serves_by_the_stored_moments_of_the_domain(cases, data):
-  """One pass over the training rows fills the tables; then a minibatch's own do not matter."""
-  c = cases("star")
-  model = constructed("star")
-  variables = {"table:" + field: leaves for field, leaves in c.params["tables"].items()}
-  variables["params"] = c.params["net"]
-  inputs = jax.jit(lambda batch: model.apply(variables, batch, method="inputs"))
-  of_domain = {d: [] for d in range(4)}
-  for t, d in enumerate(np.asarray(data.batch.domain)):
-    batch = minibatch(data, t)
-    of_domain[d].append(np.asarray(inputs(batch), np.float64)[np.asarray(batch.weight) > 0])
-  seen = [np.concatenate(of_domain[d]) for d in range(4)]
-  moments = [(x.mean(0), x.var(0)) for x in seen]
-  stored = {
-    "mean": np.stack([mean for mean, _ in moments]),
-    "variance": np.stack([variance for _, variance in moments]),
-    "count": np.array([len(x) for x in seen]),
-  }
-  assert stored["count"].tolist() == list(handmade.SIZES)
-  moments_of = jax.jit(lambda d: c.made.moments(lambda batch: (c.params, batch), data, d))
-  params = c.params
-  for d in range(4):
-    params = c.made.keep_moments(params, d, moments_of(d))
-  for name, wanted in stored.items():
-    np.testing.assert_allclose(
-      params["tables"]["domain"]["norm"][name], wanted, rtol=1e-5, atol=1e-6
-    )
-  predict = jax.jit(c.made.predict)
-  for t in (0, 3, 6):
-    batch = minibatch(data, t)
-    wanted = expected("star", params, batch, moments=moments[int(batch.domain)])
-    close(predict(params, batch), wanted)
-    own = np.abs(wanted - expected("star", params, batch)).max()
-    assert (own > 1e-3) == (data.count[batch.domain] > 1)  # a domain of one minibatch is that
-  # What was stored is for serving: in training the minibatch's own still count.
-  close(c.made.loss(params, jax.random.key(0), c.batch), c.loss)
+@pytest.mark.parametrize("name", STARTS)
+def test_domains_start_alike(name, cases):
+  c = cases(name)
+  noise = drawn(c.made, c.batch)
+  for path, value in STARTS[name].items():
+    start = get(c.params, path, slice(None)) - get(noise, path, slice(None))
+    np.testing.assert_allclose(start, value, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["mlp", "star"])
-def test_a_model_that_does_not_normalise_needs_no_moments(name, data):
-  c = case(name, data, **({"normalize": False} if name == "star" else {}))
-  assert c.made.moments is None
+def test_centres_of_clusters_have_the_gradient_of_soft_routing(cases):
+  """Along one direction, by differences of what NumPy says; forward each row has one cluster."""
+  c = cases("adaptdhm")
+  real = np.asarray(c.batch.weight) > 0
+  centers = np.asarray(c.params["net"]["centers"], np.float64)
+  way = np.random.default_rng(0).normal(size=centers.shape)
+  moved = lambda step: c.params | {"net": c.params["net"] | {"centers": centers + step * way}}
+  up, down = (expected("adaptdhm", moved(step), c.batch, soft=True) for step in (1e-5, -1e-5))
+  rate = (1 / (1 + np.exp(-c.logits)) - c.batch.label) * (up - down) / 2e-5
+  told = (np.asarray(c.grads["net"]["centers"]) * way).sum()
+  np.testing.assert_allclose(told, rate[real].mean(), rtol=1e-3)
+  assert np.abs(c.logits - expected("adaptdhm", c.params, c.batch, soft=True)).max() > 0.1
 
 
 def test_initial_kernels_do_not_count_domains_or_experts_as_fan():

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import flax.linen as nn
 
 from mamdr_jax.core import Array, Batch
-from mamdr_jax.models.layers import Embed, Extraction, Hidden, Logit, flat
+from mamdr_jax.models.layers import Embed, Hidden, Logit, flat
+from mamdr_jax.models.mixture import Extraction
 
 
 class CGC(nn.Module):

@@ -1,4 +1,4 @@
-"""What the models share: fields and their tables, dense stacks, experts and gates, dropout.
+"""What the models share: fields and their tables, dense stacks, dropout; `mixture.py` has experts.
 
 A layer with `num_domains` keeps its parameters per domain, as tables of the field "domain", and
 computes with the row of the minibatch's domain alone: a model costs the same however many domains
@@ -95,6 +95,23 @@ def flat(vectors: Array) -> Array:
   return vectors.reshape(vectors.shape[0], -1)
 
 
+def beside(x: Array, vector: Array) -> Array:
+  """[B, n] and [1, m] -> [B, n + m]: the vector behind every row."""
+  return jnp.concatenate([x, jnp.broadcast_to(vector, (x.shape[0], vector.shape[1]))], axis=1)
+
+
+def told(module: nn.Module, batch: Batch) -> tuple[Array, Array]:
+  """x [B, n], the vectors of all fields, concatenated, and v_d [1, size], that of the domain.
+
+  For a model that needs v_d apart. `module` has `vocab`, `embedding_size` and `domain_feature`:
+  whether v_d is a part of x, too, its end.
+  """
+  x = flat(Embed(module.vocab, module.embedding_size, domain_feature=False)(batch))
+  draw, shape = nn.initializers.normal(Embed.init_scale), (module.embedding_size,)
+  v = table(module, "domain", "embedding", draw, module.vocab["domain"], shape)[batch.domain][None]
+  return beside(x, v) if module.domain_feature else x, v
+
+
 def interactions(vectors: Array) -> Array:
   """[B, F, d] -> [B, d]: Σ_{i<j} vᵢ ⊙ vⱼ = ½ [(Σ v)² − Σ v²]."""
   return 0.5 * (vectors.sum(1) ** 2 - (vectors**2).sum(1))
@@ -140,6 +157,22 @@ class Dense(nn.Module):
     return x
 
 
+class StarDense(nn.Module):
+  """[B, n] -> [B, size]: x (W ⊙ W_d) + b + b_d. W_d starts as 1, so domains start alike."""
+
+  size: int
+  num_domains: int
+
+  @nn.compact
+  def __call__(self, x: Array, domain: Array) -> Array:
+    ones, zeros = nn.initializers.ones, nn.initializers.zeros
+    shape = (x.shape[-1], self.size)
+    own_kernel = table(self, "domain", "kernel", ones, self.num_domains, shape)[domain]
+    own_bias = table(self, "domain", "bias", zeros, self.num_domains, (self.size,))[domain]
+    kernel = self.param("kernel", fan_in, shape, jnp.float32) * own_kernel
+    return x @ kernel + self.param("bias", zeros, (self.size,)) + own_bias
+
+
 class Hidden(nn.Module):
   """[B, n] -> [B, sizes[-1]]: dense layers, each followed by ReLU and dropout."""
 
@@ -163,69 +196,3 @@ class Logit(nn.Module):
   @nn.compact
   def __call__(self, x: Array, domain: Array | None = None) -> Array:
     return Dense(1, use_bias=False, num_domains=self.num_domains)(x, domain)[:, 0]
-
-
-class Experts(nn.Module):
-  """[B, n] -> [B, E, sizes[-1]]: `Hidden`, E of them side by side."""
-
-  num_experts: int
-  sizes: Sequence[int]
-  dropout: float
-  num_domains: int | None = None
-
-  @nn.compact
-  def __call__(self, x: Array, train: bool, domain: Array | None = None) -> Array:
-    own = self.num_domains, domain
-    for i, size in enumerate(self.sizes):
-      shape = (self.num_experts, x.shape[-1], size)
-      kernel = parameter(self, f"kernel_{i}", fan_in, shape, *own)
-      bias = parameter(self, f"bias_{i}", nn.initializers.zeros, (self.num_experts, size), *own)
-      x = jnp.einsum("bn,enm->bem" if i == 0 else "ben,enm->bem", x, kernel) + bias
-      x = Dropout(self.dropout)(nn.relu(x), train)
-    return x
-
-
-class Gate(nn.Module):
-  """[B, n] and the outputs of experts [B, E, m] -> [B, m]: Σ_e gₑ yₑ, g = softmax(W h(x))."""
-
-  sizes: Sequence[int]
-  dropout: float
-  num_domains: int | None = None
-
-  @nn.compact
-  def __call__(self, x: Array, outputs: Array, train: bool, domain: Array | None = None) -> Array:
-    own = {"num_domains": self.num_domains}
-    x = Hidden(self.sizes, self.dropout, **own)(x, train, domain)
-    scores = Dense(outputs.shape[1], use_bias=False, **own)(x, domain)
-    return jnp.einsum("be,bem->bm", nn.softmax(scores), outputs)
-
-
-class Extraction(nn.Module):
-  """An extraction level (Tang et al. 2020, §4): shared and own [B, n] -> shared and own [B, m].
-
-  The own experts and the own gate are those of the minibatch's domain. Both gates read its own
-  experts and the shared ones. At the last level the shared part is not computed.
-  """
-
-  num_domains: int
-  num_shared: int
-  num_specific: int
-  expert: Sequence[int]
-  gate: Sequence[int]
-  dropout: float
-  last: bool
-
-  @nn.compact
-  def __call__(self, shared: Array, own: Array, train: bool, domain: Array):
-    experts = lambda num, name, of=None: Experts(num, self.expert, self.dropout, of, name=name)
-    outputs = jnp.concatenate(
-      [
-        experts(self.num_specific, "specific", self.num_domains)(own, train, domain),
-        experts(self.num_shared, "shared")(shared, train),
-      ],
-      axis=1,
-    )
-    if not self.last:
-      shared = Gate(self.gate, self.dropout, name="shared_gate")(shared, outputs, train)
-    gate = Gate(self.gate, self.dropout, self.num_domains, name="specific_gate")
-    return shared, gate(own, outputs, train, domain)

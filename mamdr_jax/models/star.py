@@ -7,23 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mamdr_jax.core import Array, Batch, Params
-from mamdr_jax.models.layers import Dropout, Embed, Hidden, Logit, fan_in, flat, table
-
-
-class StarDense(nn.Module):
-  """[B, n] -> [B, size]: x (W ⊙ W_d) + b + b_d. W_d starts as 1, so domains start alike."""
-
-  size: int
-  num_domains: int
-
-  @nn.compact
-  def __call__(self, x: Array, domain: Array) -> Array:
-    ones, zeros = nn.initializers.ones, nn.initializers.zeros
-    shape = (x.shape[-1], self.size)
-    own_kernel = table(self, "domain", "kernel", ones, self.num_domains, shape)[domain]
-    own_bias = table(self, "domain", "bias", zeros, self.num_domains, (self.size,))[domain]
-    kernel = self.param("kernel", fan_in, shape, jnp.float32) * own_kernel
-    return x @ kernel + self.param("bias", zeros, (self.size,)) + own_bias
+from mamdr_jax.models.layers import Dropout, Embed, Hidden, Logit, StarDense, flat, table
 
 
 class PartitionedNorm(nn.Module):

@@ -10,6 +10,9 @@ from mamdr_jax import keys
 MODEL_TITLES = {
   "mlp": "MLP", "wdl": "WDL", "neurfm": "NeurFM", "autoint": "AutoInt", "deepfm": "DeepFM",
   "shared_bottom": "Shared-bottom", "mmoe": "MMOE", "cgc": "CGC", "ple": "PLE", "star": "Star",
+  "lr": "LR", "fm": "FM", "dcn": "DCN v2", "sarnet": "SAR-Net", "m2m": "M2M",
+  "adasparse": "AdaSparse", "adaptdhm": "AdaptDHM", "pepnet": "PEPNet", "hinet": "HiNet",
+  "m3oe": "M3oE", "mlora": "MLoRA",
 }  # fmt: skip
 METHOD_TITLES = {
   "alternate": "Alternate", "joint": "Joint", "separate": "Separate",
