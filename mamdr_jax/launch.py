@@ -75,11 +75,15 @@ def main(argv: list[str]) -> None:
     print(f"{error}; the same command goes on from there", file=sys.stderr)
     return
   except (ValueError, OSError) as error:
+    if told and processes.gone(error):
+      processes.leave(workdir)
+    if told:
+      processes.fail(sentence(error))
     sys.exit(f"error: {sentence(error)}")
   except (MemoryError, jax.errors.JaxRuntimeError) as error:
     if not (isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)):
-      if told and "INVALID_ARGUMENT" not in str(error):
-        processes.leave(error, workdir)
+      if told and processes.gone(error):
+        processes.leave(workdir)
       raise
     cure = "a smaller batch_size or model, or lanes=1, takes less"
     sys.exit(f"error: memory is not enough; {cure} ({sentence(error)[:120]})")

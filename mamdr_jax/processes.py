@@ -41,14 +41,24 @@ def join(told: str, heartbeat: int) -> None:
     raise ValueError(f"--distributed={told}: {str(error).splitlines()[0]}") from None
 
 
-def leave(error: Exception, workdir: Path) -> None:
-  """Ends this process at once since another is gone: what JAX does on its way out would hang."""
-  told = (str(error).splitlines() or [""])[0][:120]
-  print(
-    f"error: another process is gone ({told}); the same command goes on from what {workdir} holds",
-    file=sys.stderr, flush=True,
-  )  # fmt: skip
-  os._exit(GONE)
+# What the errors of JAX say that come of it.
+SIGNS = ("Gloo", "NCCL", "closed by peer", "reset by peer", "UNAVAILABLE", "DEADLINE_EXCEEDED")
+
+
+def gone(error: Exception) -> bool:
+  """Whether an error came of another process having ended."""
+  return any(sign in str(error) for sign in SIGNS)
+
+
+def leave(workdir: Path) -> None:
+  """Ends this process since another is gone."""
+  fail(f"another process is gone; the same command goes on from what {workdir} holds", GONE)
+
+
+def fail(sentence: str, status: int = 1) -> None:
+  """Ends this process at once, since what JAX does on its way out would wait for the others."""
+  print(f"error: {sentence}", file=sys.stderr, flush=True)
+  os._exit(status)
 
 
 def start(count: int, argv: Sequence[str], workdir: Path, heartbeat: int) -> int:
