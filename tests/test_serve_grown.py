@@ -7,8 +7,9 @@ import pytest
 from pyarrow import csv
 from shops import OLD_USERS, SHORT, clicks
 from test_serve_outside import loaded
+from tiny_experiment import tiny
 
-from mamdr_jax import serve
+from mamdr_jax import experiment, serve
 from mamdr_jax.serve.all_items import over_all_items
 from mamdr_jax.serve.evaluate import read
 
@@ -123,3 +124,22 @@ def test_its_probabilities_are_corrected_by_a_base_rate(shops, grown, tmp_path):
   (tmp_path / "rates.csv").write_text("domain,rate\nkitchn,0.02\n")
   with pytest.raises(ValueError, match=r"no domain 'kitchn'; did you mean 'kitchen'"):
     serve.load(grown[0], base_rates=tmp_path / "rates.csv")
+
+
+def test_of_given_features_there_is_what_the_model_knows(tmp_path):
+  experiment.run(tiny("alternate", epochs=1), tmp_path / "run")
+  rows = {"user": [3, 4, "x", 3] * 4, "item": [2, 5, 7, 10**6] * 4, "domain": ["new"] * 16}
+  rows |= {"label": [1] * 8 + [0] * 8, "split": (["train"] * 4 + ["valid"] * 4) * 2}
+  rows["user"] = [str(user) for user in rows["user"]]
+  csv.write_csv(pa.table(rows), tmp_path / "new.csv")
+  serve.load(tmp_path / "run" / "model").add(tmp_path / "new.csv", tmp_path / "grown", epochs=1)
+  model = serve.load(tmp_path / "grown")
+  best = lambda **options: set(model.recommend(domain="new", top=99, **options)["item"].tolist())
+  assert best(user=4, items="domain") == {2, 5, 7}
+  assert [best(user=user, items="domain", seen="training") for user in (3, 4, "x")] == [
+    {5, 7}, {2, 7}, {2, 5, 7}
+  ]  # fmt: skip
+  model.export("new", tmp_path / "new")
+  asked = {"user": ["3", "x"], "item": ["5", "9999999"]}
+  found = loaded(tmp_path / "new").score(asked)
+  np.testing.assert_array_equal(found, model.score(**asked, domain="new"))

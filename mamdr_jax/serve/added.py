@@ -114,7 +114,7 @@ def joined(stored: Stored, state: Tree, additions: list[Addition]) -> Stored:
   """
   vocab, numbers = {}, {}
   for field, raw in stored.vocab.items():
-    new = list(dict.fromkeys(x for a in additions for x in a.fresh.get(field, ()).tolist()))
+    new = list(dict.fromkeys(str(x) for a in additions for x in a.fresh.get(field, ())))
     whole = raw.dtype.kind in "iu" and all(x.lstrip("+-").isdigit() for x in new)
     gap = np.array([0 if whole else ""])  # at N
     raw = raw if whole else raw.astype(str)
