@@ -14,7 +14,7 @@ from mamdr_jax.core import Array, Batch, DomainBatches, Method, Params, Tree, fu
 from mamdr_jax.descent import lookup
 from mamdr_jax.metrics import Tally, figures, tally
 from mamdr_jax.objective import Objective
-from mamdr_jax.view import every_id, read
+from mamdr_jax.view import Rows, every_id, read
 
 
 class Serving(NamedTuple):
@@ -31,10 +31,13 @@ class Serving(NamedTuple):
     return self._with_moments(params, domain, domain)
 
   @full_precision
-  def alone(self, domain: Array) -> Params:
-    """The same, of the tables of domains this domain's row alone, which is their row 0."""
+  def alone(self, domain: Array, rows: Rows | None = None) -> Params:
+    """The same, of the tables of domains this domain's row alone, which is their row 0.
+
+    Of other tables it has these `rows`, where they are given, else all.
+    """
     tables = jax.eval_shape(lambda: self.method.params(self.state, 0)).get("tables", {})
-    rows = every_id({"tables": tables})
+    rows = every_id({"tables": tables}) | (rows or {})
     if "domain" in rows:
       rows["domain"] = jnp.reshape(domain, 1)
     return self._with_moments(self.method.params(self.state, domain, rows), domain, 0)

@@ -8,7 +8,6 @@ gets the runs, and for each set a table. The synthetic set needs no files.
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from mamdr_jax import experiment, files, serve
 from mamdr_jax.baselines import grouped_auc
 from mamdr_jax.data import SPLITS, Dataset
+from mamdr_jax.data.dataset import num_rows_of
 from mamdr_jax.markdown import table
 from results.new_domain import ALPHA, BASE, SETS, config_of, restricted
 
@@ -47,7 +47,7 @@ def auc_of(model: serve.Model, rows: Dataset) -> float:
 
 
 def measured(dataset: Dataset, out: Path) -> dict[str, np.ndarray]:
-  """way -> [seeds, 4]: test AUC on the first rows and on the later ones, epochs, seconds."""
+  """way -> [seeds, 4]: test AUC on first rows and on later ones, training rows, best epoch."""
   found = {}
   for seed in SEEDS:
     rows = parts(dataset, seed)
@@ -56,13 +56,11 @@ def measured(dataset: Dataset, out: Path) -> dict[str, np.ndarray]:
       config = config_of(BASE, seed, alpha=ALPHA[:2])
       if warm:
         config.warm_start = str(out / f"seed{seed}" / "the_first_rows" / files.MODEL)
-      began = time.monotonic()
       result = experiment.run(config, folder, dataset=rows[which])
-      seconds = time.monotonic() - began
       best = max(result["runs"], key=lambda run: run["valid"]["mean_auc"])
       model = serve.load(folder / files.MODEL)
       worth = [auc_of(model, rows[of]) for of in ("first", "later")]
-      one = [*worth, best["best_epoch"], seconds]
+      one = [*worth, num_rows_of(rows[which], "train").sum(), best["best_epoch"]]
       print(seed, way, one, file=sys.stderr)
       found.setdefault(way, []).append(one)
   return {way: np.array(values) for way, values in found.items()}
@@ -74,10 +72,10 @@ def main(out: str, paths: dict[str, str] | None = None) -> None:
     found = measured(SETS[name](path), folder / name)
     spread = lambda x: f"{x.mean():.3f} ± {x.std(ddof=1) if x.size > 1 else 0:.3f}"
     rows = [
-      [way, spread(x[:, 0]), spread(x[:, 1]), f"{x[:, 2].mean():.1f}", f"{x[:, 3].mean():.0f}"]
+      [way, spread(x[:, 0]), spread(x[:, 1]), f"{x[:, 2].mean():,.0f}", f"{x[:, 3].mean():.1f}"]
       for way, x in found.items()
     ]
-    header = [f"{name}: trained on", "test AUC, first rows", "later rows", "best epoch", "seconds"]
+    header = [f"{name}: trained on", "AUC, first rows", "later rows", "training rows", "best epoch"]
     made = table(header, rows)
     print(f"{made}\n")
     (folder / f"{name}.md").write_text(made + "\n", encoding="utf-8")

@@ -28,6 +28,7 @@ SEEDS = (0, 1)  # of which rows, and of the runs
 ALPHA, GAMMA = (1e-2, 3e-3, 1e-3), (0.1, 0.5, 1.0)  # validation chooses, for each method
 TRAINING = {"batch_size": 256, "epochs": 40, "patience": 5, "beta": 0.5, "gamma": 0.1}
 MODEL = {"embedding_size": 16, "hidden": (64, 32), "dropout": 0.2}
+ONE_IN = 4  # of the users of epinions, of whom there are 18,564, so many have their ratings kept
 BASE, METHOD = "mamdr", {"visit_steps": 5, "k": 3}  # of the model that the domain is added to
 WAYS = ("θ_S alone", "fine-tuned", "DR", "MAMDR on all", "alone")
 
@@ -46,11 +47,16 @@ def amazon(path) -> Dataset:
 
 
 def epinions(path) -> Dataset:
-  """The ratings of some categories of items; 4 and 5 are positives, lower ones negatives."""
+  """Some users' ratings of items of all categories that still have rows of both labels to train,
+  validate and test on; 4 and 5 are positives, lower ones negatives."""
   config = configure.make("table", "mlp", "mamdr")
   config.data.update(path=path, domain="category", rating="rating", positive_from=4.0)
   config.data.negatives = "rated"
-  return read_data(config)
+  dataset = read_data(config)
+  some = np.random.default_rng(0).random(len(dataset.vocab["user"])) < 1 / ONE_IN
+  dataset = restricted(dataset, some[dataset.ids["user"]])
+  bad = np.any([unmeasured(dataset, split) for split in SPLITS], axis=0)
+  return restricted(dataset, ~bad[dataset.domain])
 
 
 SETS = {"synthetic": synthetic, "amazon-small": amazon, "epinions": epinions}

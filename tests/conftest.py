@@ -10,6 +10,7 @@ from pathlib import Path
 import handmade
 import jax
 import pytest
+import shops as of_shops
 from innergrad_in_numpy import Reference
 from made_results import a_result, a_run, save
 from measured_run import measured_run
@@ -118,6 +119,18 @@ def compiled_once():
 def measured(tmp_path_factory):
   """A run of `tiny("alternate")` with measures: see `measured_run.Measured`."""
   return measured_run(tmp_path_factory.mktemp("measured"))
+
+
+@pytest.fixture(scope="session")
+def shops(tmp_path_factory):
+  """Rows of shops and a model of some: see `shops.opened`."""
+  return of_shops.opened(tmp_path_factory.mktemp("shops"))
+
+
+@pytest.fixture(scope="session")
+def grown(shops):
+  """That model with two shops more: see `shops.grown`."""
+  return of_shops.grown(shops)
 
 
 @pytest.fixture

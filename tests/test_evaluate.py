@@ -71,6 +71,23 @@ def test_they_are_there_from_the_start_and_stay(measured, tmp_path, capsys):
   assert "test_mean_ndcg@3" in (measured.workdir / files.CSV).read_text().splitlines()[0]
 
 
+def test_they_are_added_to_all_runs_of_a_sweep(tmp_path):
+  sweep, some = {"sweep.seed": (0, 1)}, ("gauc", "log_loss")
+  before = experiment.run(config(**sweep), tmp_path / "run")["runs"]
+  lines = (tmp_path / "run" / files.METRICS).read_bytes()
+  experiment.run(config(**sweep, measures=some[:1]), tmp_path / "run")
+  after = experiment.run(config(**sweep, measures=some), tmp_path / "run")["runs"]
+  assert (tmp_path / "run" / files.METRICS).read_bytes() == lines  # nothing was trained
+  fresh = experiment.run(config(**sweep, measures=some), tmp_path / "fresh")["runs"]
+  for split in ("valid", "test"):
+    assert [run[split] for run in after] == [run[split] for run in fresh]
+  told = [run["test"]["measures"] for run in after]
+  assert len(told) == 2 and told[0] != told[1] and all(list(x) == [*some] for x in told)
+  for run in after:
+    del run["valid"]["measures"], run["test"]["measures"]
+  assert after == before
+
+
 def test_without_the_best_states_none_can_be_added(measured, tmp_path):
   shutil.copytree(measured.workdir, tmp_path / "run")
   (tmp_path / "run" / "runs" / "0000.npz").unlink()

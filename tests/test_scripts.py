@@ -140,7 +140,8 @@ def test_more_data_tells_what_each_way_is_worth_on_first_rows_and_later_ones(tab
   assert [row[0] for row in rows[1:]] == list(ways)
   first, later = ([float(row[i].split()[0]) for row in rows[1:]] for i in (1, 2))
   assert min(first + later) > 0.2 and max(first + later) < 1 and len({*first}) > 1
-  assert (numbers(rows, "seconds") >= 0).all()
+  some, rest = numbers(rows, "training rows")
+  assert 0.4 < rest / some < 1 and numbers(rows, "best epoch").min() >= 1
 
 
 def test_auc_agrees_with_scikit_learn(tables):
@@ -268,6 +269,16 @@ def test_serving_times_requests_files_and_recommendations(tables, negotiated):
   assert (numbers(found[0], "p50, ms") <= numbers(found[0], "p99, ms")).all()
   assert numbers(found[1], "rows/s").min() > 0
   assert [row[1:3] for row in found[2][1:]] == [["20", "4"], ["50", "2"]]
+
+
+def test_adding_tells_what_a_domain_takes_as_models_grow(tables, monkeypatch):
+  module = importlib.import_module("benchmarks.adding")
+  monkeypatch.setattr(module.backend, "keep_compiled", lambda: None)
+  sizes = {"CASES": ((5, 40), (6, 60)), "ROWS": 40, "REPEATS": 1, "EPOCHS": 1, "SIZE": 4}
+  (rows,) = tables("benchmarks.adding", HIDDEN=(4,), **sizes)
+  assert [row[:2] for row in rows[1:]] == [["5", "40"], ["6", "60"]]
+  assert numbers(rows, "s to load").size == 2 and numbers(rows, "s to add").min() > 0
+  assert numbers(rows, "over the first")[0] == 1
 
 
 def test_generator_draws_as_many_rows_a_domain_of_few_and_of_many(tables, monkeypatch):

@@ -26,9 +26,10 @@ from absl import app, flags, logging
 from mamdr_jax import again, backend, stored
 from mamdr_jax.serve import figures
 from mamdr_jax.serve.all_items import over_all_items
+from mamdr_jax.serve.choice import DOMAIN, TRAINING
 from mamdr_jax.serve.evaluate import evaluate, of_some, read
 from mamdr_jax.serve.lists import recommend_file
-from mamdr_jax.serve.model import DOMAIN, TRAINING, Model, load
+from mamdr_jax.serve.model import Model, load
 from mamdr_jax.serve.raw import ERROR
 from mamdr_jax.serve.score import score_file
 

@@ -1,9 +1,10 @@
 """Domains that were added to a stored model, each in a folder of its own beside the model's files.
 
 `added/NNNN/` has `added.json`, which says what it is, how it was trained and what that was worth,
-and an array a file: its own net, and of every table the rows that its training rows have. It is
-written aside and renamed, and no file of the model is touched, so that other domains are served by
-the same bits as before.
+and an array a file: its own net, of every table the rows that its training rows have, and user,
+item and label of these rows, unless there are more than `config.model_lists`. It is written aside
+and renamed, and no file of the model is touched, so that other domains are served by the same bits
+as before.
 """
 
 import os
@@ -17,15 +18,16 @@ import optax
 
 from mamdr_jax import files
 from mamdr_jax.core import HERE, Method, Own, Tree
+from mamdr_jax.data import Dataset
 from mamdr_jax.methods import METHODS
 from mamdr_jax.methods.separate import SeparateState
 from mamdr_jax.serve.adding import Addition
 from mamdr_jax.stored import Stored, mean_rows
 from mamdr_jax.view import field_of
-from mamdr_jax.workdir import arrays, trees
+from mamdr_jax.workdir import arrays, lists, trees
 
 FOLDER, ABOUT = "added", "added.json"
-FORMAT = 1
+FORMAT = 2
 
 
 def write(model: Path, addition: Addition) -> Path:
@@ -37,6 +39,7 @@ def write(model: Path, addition: Addition) -> Path:
   named = {f"fresh/{field}": ids for field, ids in addition.fresh.items()}
   named |= {f"known/{field}": numbers for field, numbers in addition.known.items()}
   named |= {f"moments/{name}": moments for name, moments in addition.moments.items()}
+  named |= {f"rows/{name}": column for name, column in addition.rows.items()}
   for where, leaf in jax.tree_util.tree_leaves_with_path(addition.params):
     named[f"params/{trees.name_of(where)}"] = leaf
 
@@ -84,7 +87,7 @@ def read(folder: Path) -> Addition:
     raise ValueError(f"{about} was cut short or altered: its checksum is another")
   if told.get("format") != FORMAT:
     raise ValueError(f"{about} is of format {told.get('format')}, and this version reads {FORMAT}")
-  found = {"fresh": {}, "known": {}, "moments": {}, "params": {}}
+  found = {"fresh": {}, "known": {}, "moments": {}, "params": {}, "rows": {}}
   for name, each in told["arrays"].items():
     array = np.asarray(arrays.read(folder, each))
     arrays.check(folder / each["file"], each)
@@ -111,7 +114,7 @@ def joined(stored: Stored, state: Tree, additions: list[Addition]) -> Stored:
   """
   vocab, numbers = {}, {}
   for field, raw in stored.vocab.items():
-    new = list(dict.fromkeys(x for a in additions for x in a.fresh.get(field, ()).tolist()))
+    new = list(dict.fromkeys(str(x) for a in additions for x in a.fresh.get(field, ())))
     whole = raw.dtype.kind in "iu" and all(x.lstrip("+-").isdigit() for x in new)
     gap = np.array([0 if whole else ""])  # at N
     raw = raw if whole else raw.astype(str)
@@ -154,7 +157,39 @@ def joined(stored: Stored, state: Tree, additions: list[Addition]) -> Stored:
   return stored._replace(
     method=method, domains=tuple(a.domain for a in additions), vocab=vocab, moments=moments,
     light=SeparateState(state, (), (), ()), kept={(): {"params": params, "inner": (), "own": own}},
+    lists=listed(additions, numbers, vocab), counts=np.array([a.told["counts"] for a in additions]),
   )  # fmt: skip
+
+
+def listed(additions: list[Addition], numbers: dict, vocab: dict) -> dict[str, np.ndarray]:
+  """What `workdir/lists.py` tells of training rows, of all these domains, or none of it.
+
+  Args:
+    additions: the domains.
+    numbers: field -> of each of them, which rows of the tables those are that it trained.
+    vocab: field -> all that have a row.
+  """
+  if not all(a.rows for a in additions):
+    return {}
+  every = lambda columns: np.concatenate(list(columns))
+  ids = {
+    field: every(
+      numbers[field][i][a.rows[field]] if numbers[field] else a.rows[field]
+      for i, a in enumerate(additions)
+    )
+    for field in ("user", "item")
+  }
+  # Nobody in particular has had something, and an item that no table has is none to choose.
+  label = every(a.rows["label"] for a in additions) * (ids["user"] >= 0)
+  domain = np.repeat(np.arange(len(additions)), [a.rows["label"].size for a in additions])
+  keep = ids["item"] >= 0
+  dataset = Dataset(
+    ids={field: column[keep] for field, column in ids.items()},
+    dense={}, label=label[keep], domain=domain[keep], split=np.zeros(keep.sum(), np.int8),
+    domains=tuple(a.domain for a in additions), vocab=vocab,
+    frozen={}, moments={}, truth=None, notes=(),
+  )  # fmt: skip
+  return lists.of(dataset, keep.size)
 
 
 def nobody(stored: Stored, state: Tree) -> Method:

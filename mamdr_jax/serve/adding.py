@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from mamdr_jax import tree
+from mamdr_jax import keys, tree
 from mamdr_jax.assembly import framework, optimizers
 from mamdr_jax.core import DomainBatches, Hparams, Method, Params
 from mamdr_jax.data import SPLITS, Dataset, pack, streams, table
+from mamdr_jax.data.blocks import count_rows
 from mamdr_jax.data.dataset import batch_rows, num_rows_of, unmeasured
 from mamdr_jax.data.files import brief
 from mamdr_jax.data.minibatches import AUTO
@@ -28,7 +29,7 @@ from mamdr_jax.methods import METHODS
 from mamdr_jax.methods.new_domain import Fixed, alone, fixed, new_domain
 from mamdr_jax.objective import Objective
 from mamdr_jax.serve.raw import columns_of
-from mamdr_jax.serve.small import gathered, identified
+from mamdr_jax.serve.small import gathered, identified, training_rows
 from mamdr_jax.stored import Stored, mean_rows, shared_state
 from mamdr_jax.train import Setup, fit
 from mamdr_jax.train.run import Run
@@ -55,6 +56,7 @@ class Addition(NamedTuple):
   known: dict[str, np.ndarray]  # field -> those of the m rows that the model has, their numbers
   fresh: dict[str, np.ndarray]  # field -> the raw ids of those after them, which it lacks
   moments: dict[str, np.ndarray]  # of its training rows, for a model that needs them
+  rows: dict[str, np.ndarray]  # user, item and label of these: see `small.training_rows`
   told: dict  # how it was trained, and what that is worth
 
 
@@ -133,12 +135,16 @@ def add(stored: Stored, rows: Dataset, helpers: Dataset | None = None, **given) 
     "epochs": int(run.epochs),
     "plan": plan._asdict(),
     "rows": {name: int(num_rows_of(dataset, name)[0]) for name in SPLITS},
+    "counts": count_rows(dataset)[0, SPLITS.index("train")].tolist(),  # of label 0 and 1
     "helpers": dataset.domains[1:],
   }
   params = method.params(state, 0)
   trained = {field: train.own[field].ids for field in params["tables"]}
   params, moments = jax.tree.map(np.asarray, (view(params, trained), moments))
-  return Addition(rows.domains[0], params, *identified(stored, small, trained), moments, told)
+  most = config.get("model_lists", keys.TRAINING["model_lists"].default)
+  known, fresh = identified(stored, small, trained)
+  listed = training_rows(stored, small, trained, most)
+  return Addition(rows.domains[0], params, known, fresh, moments, listed, told)
 
 
 def check(stored: Stored, rows: Dataset, helpers: Dataset | None) -> None:
@@ -205,7 +211,7 @@ def best_of(setup: Setup, plan: Plan, train: DomainBatches, valid: DomainBatches
   """The run with the rate that validation chooses."""
   gammas = plan.gamma if train.start.size > 1 else plan.gamma[:1]  # alone it has no outer step
   alpha, gamma = (jnp.array(x) for x in zip(*itertools.product(plan.alpha, gammas), strict=True))
-  keys = jnp.stack([jax.random.key(plan.seed)] * alpha.size)
-  groups = fit(setup, keys, Hparams(alpha, gamma, gamma), train, valid, epochs=plan.epochs)
+  each = jnp.stack([jax.random.key(plan.seed)] * alpha.size)
+  groups = fit(setup, each, Hparams(alpha, gamma, gamma), train, valid, epochs=plan.epochs)
   runs = [tree.take(group.runs, 0) for group in groups]
   return max(runs, key=lambda run: float(np.max(run.best_auc)))

@@ -105,8 +105,9 @@ def _scored(
     again = lambda values: np.repeat(np.array(values), sizes)
     context = again([task.context for task in waiting])
     columns = lambda of: {name: column[context] for name, column in of.items()}
-    ids = columns(rows.ids) | {"item": row_of[np.concatenate([t.item for t in waiting])]}
-    asked = Rows(ids, columns(rows.dense), rows.domain[context])
+    item, domain = row_of[np.concatenate([t.item for t in waiting])], rows.domain[context]
+    ids = columns(rows.ids) | {"item": model.reader().within("item", item, domain)}
+    asked = Rows(ids, columns(rows.dense), domain)
     liked = np.concatenate([task.liked for task in waiting])
     number = np.repeat(np.arange(len(waiting)), sizes)
     return ranking.lists_of(model.predict(asked), liked, number, again([t.domain for t in waiting]))
@@ -126,8 +127,9 @@ def _tasks(
   """Which row of its table each numbered item is, and what is to be scored."""
   scored = labelled.scored
   had = _read(model, labelled, seen)
-  row_of = np.empty(len(labelled.numbers["item"].of), np.int32)
-  row_of[had.item], row_of[labelled.item] = had.row, labelled.rows.ids["item"]
+  row_of = np.zeros(len(labelled.numbers["item"].of), np.int32)
+  for item, row in ((had.item, had.row), (labelled.item, labelled.rows.ids["item"])):
+    np.maximum.at(row_of, item, row)  # an item that some domains alone have is the mean to others
   every = len(labelled.numbers["user"].of)
   pair = lambda domain, user: domain * every + user
   positive = np.flatnonzero(scored.label > 0)
@@ -169,7 +171,7 @@ def _read(model: Model, labelled: Labelled, paths: Sequence[Path]) -> _Had:
       check_columns(path, names, block.column_names)
       domain, user, item = (distinct(path, name, block[name]) for name in names)
       columns = [labelled.numbers["domain"](*domain), labelled.numbers["user"](*user)]
-      columns += [labelled.numbers["item"](*item), reader.found("item", *item)[0]]
+      columns += [labelled.numbers["item"](*item), reader.found("item", *item, late=True)[0]]
       there = columns[0] < len(labelled.domains)
       found.append([column[there] for column in columns])
   return _Had(*(np.concatenate(column) for column in zip(*found, strict=True)))

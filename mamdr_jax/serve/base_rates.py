@@ -19,22 +19,24 @@ class BaseRates(NamedTuple):
   """What probabilities are corrected by."""
 
   path: Path  # the file that they are from
-  domains: tuple[str, ...]  # those of the model
-  kept: np.ndarray  # [D + 1], w of `calibration.corrected`; NaN where no rate is given
+  domains: tuple[str | None, ...]  # as rows have them: the model's, None, those that were added
+  kept: np.ndarray  # of each, w of `calibration.corrected`; NaN where no rate is given
 
   def of(self, domain: np.ndarray, place) -> np.ndarray:
     """w of rows of these domains: [n]; ValueError at `place` of the first that has none."""
-    kept = self.kept[np.minimum(domain, len(self.domains))]  # those that were added have none
+    kept = self.kept[domain]
     if np.isnan(kept).any():
       at = int(np.argmax(np.isnan(kept)))
-      known = domain[at] < len(self.domains)
-      name = f"domain {brief(self.domains[domain[at]])!r}" if known else "a domain not known"
+      name = self.domains[domain[at]]
+      name = "a domain not known" if name is None else f"domain {brief(name)!r}"
       raise ValueError(f"{place(at)}: {self.path} has no base rate of {name}")
     return kept
 
 
-def read(source: Source, stored: Stored) -> BaseRates:
+def read(source: Source, stored: Stored, added: Stored | None = None) -> BaseRates:
   """Rates of a file with the columns `domain` and `rate`, the share of positives of all rows.
+
+  They are of domains of the model, or of those that were `added` to it, see `added.joined`.
 
   Raises:
     ValueError: a domain is not known or comes twice, a rate is not between 0 and 1, training had
@@ -46,8 +48,11 @@ def read(source: Source, stored: Stored) -> BaseRates:
       "it again, with python -m mamdr_jax.serve store"
     )
   check_columns(source.path, [DOMAIN, RATE], source.table.column_names)
+  known, counts, num = stored.domains, stored.counts, len(stored.domains)
+  if added:
+    known, counts = known + added.domains, np.concatenate([counts, added.counts])
   cells = distinct(source.path, DOMAIN, source.table[DOMAIN])
-  domain = rows_of(index(np.array(stored.domains, str)), *cells)
+  domain = rows_of(index(np.array(known, str)), *cells)
   codes, texts = distinct(source.path, RATE, source.table[RATE])
   rate = np.array([_number(text) for text in texts])[codes]
   names = [cells[1][code] for code in cells[0]]
@@ -57,7 +62,7 @@ def read(source: Source, stored: Stored) -> BaseRates:
       at = int(np.argmax(wrong))
       raise ValueError(f"{source.place(at)}: {says(at)}")
 
-  refuse(domain < 0, lambda at: no_domain(names[at], stored.domains).rstrip("; "))
+  refuse(domain < 0, lambda at: no_domain(names[at], known).rstrip("; "))
   again = np.ones(domain.size, bool)
   again[np.unique(domain, return_index=True)[1]] = False
   refuse(again, lambda at: f"domain {brief(names[at])!r} comes a second time")
@@ -65,12 +70,12 @@ def read(source: Source, stored: Stored) -> BaseRates:
   refuse(
     ~((rate > 0) & (rate < 1)), lambda at: f"the rate is {brief(texts[codes[at]])!r}, {expected}"
   )
-  negatives, positives = stored.counts[domain].T
+  negatives, positives = counts[domain].T
   one = "training had rows of one label alone, which no rate corrects"
   refuse(positives * negatives == 0, lambda at: f"of domain {brief(names[at])!r} {one}")
-  kept = np.full(len(stored.domains) + 1, np.nan)
-  kept[domain] = kept_share(positives / (positives + negatives), rate)
-  return BaseRates(source.path, stored.domains, kept)
+  kept = np.full(len(known) + 1, np.nan)
+  kept[domain + (domain >= num)] = kept_share(positives / (positives + negatives), rate)
+  return BaseRates(source.path, (*known[:num], None, *known[num:]), kept)
 
 
 def _number(text: str) -> float:

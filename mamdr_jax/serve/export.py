@@ -55,7 +55,7 @@ def write(predict: Predictor, domain: str, out: Path, exact: bool = True) -> Non
   """Writes the folder, in whole or not at all, in place of another one.
 
   Args:
-    predict: of a stored model.
+    predict: of a stored model, or of a domain that was added, see `added.joined`.
     domain: a name.
     out: the folder; `TEXT` says what is in it.
     exact: whether scores are to be those of the model, bit by bit; if not, few rows cost little.
@@ -96,9 +96,10 @@ def ids_of(stored: Stored) -> dict[str, np.ndarray]:
   """What `IDS` holds: of each field raw ids, [N], and their rows; the units of numbers of rows."""
   found = {}
   for field, raw in stored.vocab.items():
-    more = stored.more.get(field, raw[:0])
-    row = np.append(np.arange(raw.size), raw.size + 1 + np.arange(more.size))
-    every = np.concatenate([raw.astype(str), more.astype(str)]) if more.size else raw
+    more, mean = stored.more.get(field, raw[:0]), stored.about["fields"][field]
+    known = np.flatnonzero(np.arange(raw.size) != mean)
+    row = np.append(known, mean + 1 + np.arange(more.size))
+    every = np.concatenate([raw.astype(str), more.astype(str)]) if more.size else raw[known]
     found |= {f"id/{field}": every, f"row/{field}": row.astype(np.int32)}
   units = stored.units.get("row")
   return found if units is None else found | {"units": units}
@@ -110,7 +111,7 @@ def described(stored: Stored, domain: str, size: int | None, function: export.Ex
   names = about["config"]["data"].get("dense") or ()
   return {
     "domain": domain,
-    "fields": {field: len(raw) for field, raw in stored.vocab.items()},  # and the row of the mean
+    "fields": {field: about["fields"][field] for field in stored.vocab},  # of the row of the mean
     "dense": list(names) if about["dense"] else [],
     "minibatch": size,  # None: all rows at once
     "platforms": list(function.platforms),

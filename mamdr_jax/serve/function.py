@@ -27,12 +27,18 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 def merged(predict: Predictor, domain: int) -> tuple[dict[str, Array], Tree]:
   """What serves a domain, and given features: name -> array, and the tree that they are leaves of.
 
-  Of the tables of domains there is this domain's row alone.
+  Of the tables of domains there is this domain's row alone. Of a domain that was added, tables
+  have the ids that it alone has, too, after the mean.
   """
-  stored, which = predict.stored, np.array([domain], np.int32)
+  stored, which, size = predict.stored, np.array([domain], np.int32), predict.stored.about["fields"]
+  rows = {
+    field: np.arange(len(raw))
+    for field, raw in stored.vocab.items()
+    if field not in stored.given and len(raw) > size[field]
+  }
   of = lambda state, moments, domain: Serving(
     stored.objective, stored.method, state, moments
-  ).alone(domain)
+  ).alone(domain, rows)
   params = jax.jit(of)(predict.state(which), stored.moments, which[0])
   tree = {"params": params, "given": stored.given}
   leaves, structure = jax.tree_util.tree_flatten_with_path(tree)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from mamdr_jax.calibration import corrected, probability
 from mamdr_jax.serve import added, adding
 from mamdr_jax.serve import base_rates as rates
+from mamdr_jax.serve.choice import items_of, seen_of
 from mamdr_jax.serve.columns import given, whole
 from mamdr_jax.serve.export import write
 from mamdr_jax.serve.had import Had
@@ -18,9 +19,6 @@ from mamdr_jax.serve.predict import Both, Predictor, Rows, apart
 from mamdr_jax.serve.raw import ERROR, Columns, Reader, Source, columns_of, fields
 from mamdr_jax.serve.recommend import Recommender
 from mamdr_jax.stored import Stored, read, shared_state, with_features
-
-# What is said in place of a list: items that the domain's training rows had, or the user's there.
-DOMAIN, TRAINING = "domain", "training"
 
 
 def load(
@@ -45,7 +43,7 @@ def load(
   for field, file in {"user": user_features, "item": item_features}.items():
     if file:
       found = with_features(found, field, Path(file))
-  return Model(found, base_rates and rates.read(whole(Path(base_rates)), found))
+  return Model(found, base_rates and whole(Path(base_rates)))
 
 
 class Model:
@@ -56,14 +54,15 @@ class Model:
     domains: names of the domains.
   """
 
-  def __init__(self, stored: Stored, base_rates: rates.BaseRates | None = None):
-    self._rates = base_rates
+  def __init__(self, stored: Stored, base_rates: Source | None = None):
     self.stored, self.domains, self.added = stored, stored.domains, None
     self.predict = self.base = Predictor(stored)
-    if additions := [added.read(folder) for folder in added.folders(stored.path)]:
-      self.added = added.joined(stored, shared_state(stored), additions)
+    self._additions = [added.read(folder) for folder in added.folders(stored.path)]
+    if self._additions:
+      self.added = added.joined(stored, shared_state(stored), self._additions)
       self.domains += self.added.domains
       self.predict = Both(self.base, Predictor(self.added))
+    self._rates = base_rates and rates.read(base_rates, stored, self.added)
     self._by_column, self._by_field = columns_of(stored), fields(stored)
     self._readers = {}
 
@@ -132,11 +131,10 @@ class Model:
 
   def export(self, domain: str, out: str | os.PathLike, *, exact: bool = True) -> None:
     """Writes a folder that scores the rows of a domain with JAX alone; see `export.write`."""
-    if self.added and domain in self.added.domains:
-      raise ValueError(
-        f"{domain!r} was added to the model; only domains that it was trained with are exported"
-      )
-    write(self.base, domain, Path(out), exact)
+    predict = self.base
+    if alone := [addition for addition in self._additions if addition.domain == domain]:
+      predict = Predictor(added.joined(self.stored, shared_state(self.stored), alone))
+    write(predict, domain, Path(out), exact)
 
   def best(
     self,
@@ -154,14 +152,11 @@ class Model:
       one = self.stored.vocab["item"][:1].tolist()
       table = table.append_column(item, pa.array(one * table.num_rows))
     rows, _ = reader(asked._replace(table=table))
-    choice = self._items(rows, asked, items) if isinstance(items, str) else None
-    if choice is None and items is not None:
-      listed = reader.items(items)
-      choice = lambda domain: listed
-    had, found = self._seen(reader, rows, asked, seen), []
-    for recommend, (which, some) in zip(self._recommenders, apart(rows, self.base), strict=False):
-      not_again = {i: had[row] for i, row in enumerate(which.tolist()) if row in had}
-      best = recommend(some, top, choice, not_again)
+    choice = items_of(reader, rows, asked, items, len(self.stored.domains))
+    not_again, found = seen_of(reader, asked, seen), []
+    parts = zip(self._recommenders, self._had, apart(rows, self.base), strict=False)
+    for recommend, had, (which, some) in parts:
+      best = recommend(some, top, choice(had), not_again(had, which, some))
       item = recommend.stored.vocab["item"][best.item]
       row = which[best.row]
       place = lambda at, row=row: asked.place(int(row[at]))
@@ -212,30 +207,9 @@ class Model:
     return [Recommender(predict) for predict in of]
 
   @functools.cached_property
-  def _had(self) -> Had:
-    return Had(self.stored)
-
-  def _items(self, rows: Rows, asked: Source, items: str) -> Callable[[int], np.ndarray]:
-    if items != DOMAIN:
-      raise ValueError(f"items={items!r}; give a list of items, or {DOMAIN!r}")
-    self._all_trained(rows, asked, f"items={DOMAIN}", len(self.stored.domains))
-    return self._had.items
-
-  def _seen(self, reader: Reader, rows: Rows, asked: Source, seen: Source | str | None):
-    if seen is None or not isinstance(seen, str):
-      return reader.seen(asked, seen) if seen else {}
-    if seen != TRAINING:
-      raise ValueError(f"seen={seen!r}; give rows of users and items, or {TRAINING!r}")
-    self._all_trained(rows, asked, f"seen={TRAINING}", len(self.stored.domains) + 1)
-    pairs = zip(rows.domain.tolist(), rows.ids["user"].tolist(), strict=True)
-    return {row: self._had.by_user(*pair) for row, pair in enumerate(pairs)}
-
-  def _all_trained(self, rows: Rows, asked: Source, option: str, first: int) -> None:
-    """ValueError at a row of a domain from this number on, whose training rows are not listed."""
-    strange = rows.domain >= first
-    if strange.any():
-      place = asked.place(int(np.argmax(strange)))
-      raise ValueError(f"{place}: {option}: training had no such domain; give a file")
+  def _had(self) -> list[Had]:
+    """The lists of the same."""
+    return [Had(of) for of in (self.stored, self.added) if of is not None]
 
   def _asked(self, rows, columns) -> tuple[Columns, Source]:
     """How the columns are named that a caller gave, and these."""

@@ -93,12 +93,7 @@ class Reader:
     ids, late = {}, domain > len(self.stored.domains)
     for i, field in enumerate(self._ids):
       cells = distinct(path, named.ids[field], block[named.ids[field]])
-      ids[field], lacking = self.found(field, *cells)
-      if field in self._fresh:
-        new = rows_of(self._fresh[field], *cells)
-        there = lacking & late & (new >= 0)
-        first = np.int32(len(self._ids[field]) + 1)
-        ids[field], lacking = np.where(there, first + new, ids[field]), lacking & ~there
+      ids[field], lacking = self.found(field, *cells, late)
       unknown |= lacking.astype(np.int32) << i
     dense = {}
     if named.dense:
@@ -118,25 +113,41 @@ class Reader:
     domain = np.where(strange, num, domain + (domain >= num))
     return domain.astype(np.int32), strange.astype(np.int32) << len(self._ids)
 
-  def found(self, field: str, codes: np.ndarray, texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+  def found(
+    self, field: str, codes: np.ndarray, texts: list[str], late: np.ndarray | bool = False
+  ) -> tuple[np.ndarray, np.ndarray]:
     """The rows of a table that cells, as `distinct` gives them, stand for, and which are not known.
 
-    What is not known, [n] bool, has the row of given features that came later, or the mean.
+    What is not known, [n] bool, has the row of given features that came later, or the mean. `late`,
+    [n] or for all, says where ids are known that only domains that were added have.
     """
     known, more = self._ids[field], self._more.get(field)
-    found = rows_of(known, codes, texts)
-    lacking, mean = found < 0, np.int32(len(known))
+    found, mean = rows_of(known, codes, texts), np.int32(len(known))
+    if field in self._fresh:
+      new = rows_of(self._fresh[field], codes, texts)
+      found = np.where((found < 0) & (new >= 0) & late, mean + 1 + new, found)
+    lacking = found < 0
     instead = mean if more is None else mean + 1 + rows_of(more, codes, texts)
     return np.where(lacking, instead, found), lacking
 
+  def within(self, field: str, rows: np.ndarray, domain: np.ndarray) -> np.ndarray:
+    """Rows of a table, [n], as other domains have them: the mean for those that these lack."""
+    if field not in self._fresh:
+      return rows
+    late = domain > len(self.stored.domains)
+    return np.where(late, rows, np.minimum(rows, len(self._ids[field]))).astype(np.int32)
+
   def items(self, source: Source) -> np.ndarray:
-    """The items of rows that need no other column: [n] int32; ValueError at one not known."""
+    """The items of rows that need no other column: [n] int32; ValueError at one not known.
+
+    Those that only domains that were added have are known.
+    """
     name = self.columns.ids["item"]
     check_columns(source.path, [name], source.table.column_names)
     codes, texts = distinct(source.path, name, source.table[name])
-    found = rows_of(self._ids["item"], codes, texts)
-    if (found < 0).any():
-      at = int(np.argmax(found < 0))
+    found, lacking = self.found("item", codes, texts, late=True)
+    if lacking.any():
+      at = int(np.argmax(lacking))
       raise ValueError(f"{source.place(at)}: the model has no item {brief(texts[codes[at]])!r}")
     return found
 
@@ -146,9 +157,9 @@ class Reader:
     named = [self.columns.ids[field] for field in ("user", "item")]
     check_columns(path, named, block.column_names)
     codes, texts = distinct(path, named[0], block[named[0]])
-    item = rows_of(self._ids["item"], *distinct(path, named[1], block[named[1]]))
+    item, lacking = self.found("item", *distinct(path, named[1], block[named[1]]), late=True)
     order = np.argsort(codes, kind="stable")
-    order = order[item[order] >= 0]
+    order = order[~lacking[order]]
     first = np.searchsorted(codes[order], np.arange(len(texts) + 1))
     of = {text: item[order[first[i] : first[i + 1]]] for i, text in enumerate(texts)}
     users, names = distinct(asked.path, named[0], asked.table[named[0]])

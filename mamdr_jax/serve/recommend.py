@@ -46,12 +46,15 @@ class Recommender:
   ) -> Best:
     """The `top` items of each row, fewer where there are not as many.
 
+    Items that the domains here have no row of do not count, in `items` nor in `seen`.
+
     Args:
       rows: users, domains and what else a row has; their items are not looked at.
       top: how many.
       items: domain -> items to choose from there, [k] int32; by default all.
       seen: row -> items that it is not to get.
     """
+    mine = lambda items: np.asarray(items, np.int64)[np.asarray(items) < len(self._place)]
     top = min(top, len(self._place))
     found, last, state, choice = [None] * rows.domain.size, None, None, None
     # The rows of a domain one after the other.
@@ -60,8 +63,8 @@ class Recommender:
         last = rows.domain[row]
         state = self.predict.state(rows.domain[row : row + 1])
         if items is not None or choice is None:
-          choice = self._choice(self._every if items is None else items(int(last)))
-      places = np.unique(choice.where[np.asarray((seen or {}).get(row, ()), np.int64)])
+          choice = self._choice(self._every if items is None else mine(items(int(last))))
+      places = np.unique(choice.where[mine((seen or {}).get(row, ()))])
       without = np.full(power_of_two(places.size + 1), choice.ordered.size, np.int32)
       without[: places.size] = places
       of_row = lambda x, row=row: {field: column[row] for field, column in x.items()}

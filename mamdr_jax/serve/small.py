@@ -86,3 +86,23 @@ def identified(stored: Stored, small: Small, trained: dict) -> tuple[dict, dict]
       new = numbers[numbers > num] - num - 1
       fresh[field] = np.array([small.fresh[field][i] for i in new], str)
   return known, fresh
+
+
+def training_rows(stored: Stored, small: Small, trained: dict, most: int) -> dict[str, np.ndarray]:
+  """User, item and label of the new domain's training rows, [n] each; nothing of more than `most`.
+
+  Ids are places among those that `identified` gives, known ones first. Of a field with given
+  features they are rows of the model, and -1 for one that it lacks.
+  """
+  own = of_domains(small.dataset, np.zeros(1, np.int32))
+  if own.label.size > most:
+    return {}
+  found = {"label": own.label}
+  for field in ("user", "item"):
+    if field in trained:
+      place = np.searchsorted(np.asarray(trained[field]), own.ids[field])
+    else:
+      number = small.numbers[field][own.ids[field]]
+      place = np.where(number < len(stored.vocab[field]), number, -1)
+    found[field] = place.astype(np.int32)
+  return found
