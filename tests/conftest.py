@@ -14,6 +14,7 @@ import shops as of_shops
 from innergrad_in_numpy import Reference
 from made_results import a_result, a_run, save
 from measured_run import measured_run
+from scripts import printed
 from tiny_experiment import tiny
 
 from mamdr_jax import assembly, experiment, files
@@ -137,6 +138,20 @@ def grown(shops):
 def x64():
   with jax.enable_x64():
     yield
+
+
+@pytest.fixture(scope="module")
+def negotiated(tmp_path_factory):
+  """A workdir of DN on tables of ids, and its result."""
+  workdir = tmp_path_factory.mktemp("scripts") / "dn"
+  config = tiny("domain_negotiation", **{"data.features": "ids", "alpha": 0.05})
+  return workdir, experiment.run(config, workdir)
+
+
+@pytest.fixture
+def tables(capsys, monkeypatch):
+  """(script, arguments, sizes) -> the tables that it prints, each as rows."""
+  return printed(capsys, monkeypatch)
 
 
 @pytest.fixture

@@ -1,0 +1,112 @@
+"""The scripts of results/ run, at a tiny size, and print what they say."""
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import optax
+import pytest
+from made_results import ROOT
+from scripts import numbers
+from tiny_experiment import tiny
+
+from mamdr_jax import experiment, files
+from mamdr_jax.assembly import read_data
+from mamdr_jax.data.amazon import AMAZON
+
+
+@pytest.fixture
+def few(monkeypatch):
+  """Three small domains in place of the data sets, models of a few numbers, short runs."""
+  module = importlib.import_module("results.new_domain")
+  config = tiny("alternate", **{"data.features": "ids"})
+  monkeypatch.setattr(module, "MODEL", {"embedding_size": 4, "hidden": (4,)})
+  monkeypatch.setattr(module, "TRAINING", {"batch_size": 16, "epochs": 2, "alpha": 0.05})
+  monkeypatch.setitem(module.SETS, "synthetic", lambda path: read_data(config))
+  return {"BASE": "alternate", "SEEDS": (0,), "ALPHA": (0.05,)}
+
+
+def test_threshold_auc_prints_the_exact_auc_of_every_domain_beside(tables, negotiated):
+  workdir, result = negotiated
+  (rows,) = tables("results.threshold_auc", str(workdir))
+  found = result["runs"][0]["test"]["auc"]
+  assert [row[0] for row in rows[1:]] == list(found)
+  exact, rough = numbers(rows, "exact"), numbers(rows, "500 thresholds")
+  np.testing.assert_allclose(exact, list(found.values()), atol=6e-5)
+  told = [float(row[-1]) for row in rows[1:]]
+  np.testing.assert_allclose(told, rough - exact, atol=2e-4)
+  assert np.abs(told).max() < 0.1
+
+
+def test_threshold_auc_is_exact_where_a_threshold_parts_all_scores_and_blind_between_two():
+  threshold_auc = importlib.import_module("results.threshold_auc").threshold_auc
+  label = np.array([0, 0, 1, 1])
+  assert threshold_auc(np.array([0.1, 0.4, 0.4, 0.8]), label) == 0.875
+  assert threshold_auc(np.array([0.5001, 0.5002, 0.5003, 0.5004]), label) == 0.5
+
+
+@pytest.mark.slow
+def test_room_for_deltas_starts_from_the_best_state_and_only_adds(tables, negotiated):
+  workdir, result = negotiated
+  two = {"Adam": optax.adam(0.03), "SGD": optax.sgd(3.0)}
+  branches = {"net": ("net",), "tables": ("tables",)}
+  sizes = {"OPTIMIZERS": two, "BRANCHES": branches, "EPOCHS": 3}
+  (rows,) = tables("results.room_for_deltas", str(workdir), **sizes)
+  assert [row[:2] for row in rows[1:]] == [["none", ""], *([o, b] for o in two for b in branches)]
+  valid, test = numbers(rows, "valid AUC"), numbers(rows, "test AUC")
+  best = result["runs"][0]
+  assert valid[0] == pytest.approx(best["valid"]["mean_auc"], abs=6e-5)
+  assert test[0] == pytest.approx(best["test"]["mean_auc"], abs=6e-5)
+  helped = numbers(rows, "domains helped")
+  assert ((valid[1:] > valid[0]) == (helped > 0)).all() and helped.max() in (1, 2, 3)
+  assert (test <= 1).all()
+
+
+def test_room_for_deltas_takes_a_workdir_of_dn_alone(tables, tmp_path):
+  experiment.run(tiny("alternate"), tmp_path / "run")
+  with pytest.raises(ValueError, match="holds another method than DN"):
+    tables("results.room_for_deltas", str(tmp_path / "run"))
+
+
+@pytest.mark.slow
+def test_new_domain_tells_what_serves_a_domain_that_was_left_out(tables, few, tmp_path):
+  sizes = few | {"SIZES": (20,), "GAMMA": (0.5,), "LEFT_OUT": {"synthetic": "D2"}}
+  (rows,) = tables("results.new_domain", str(tmp_path), {"synthetic": ""}, **sizes)
+  ways = importlib.import_module("results.new_domain").WAYS
+  assert [row[0] for row in rows[1:]] == [*ways, "seconds to add it with DR"]
+  assert rows[0] == ["synthetic: D2", "20"]
+  found = [float(row[1].split()[0]) for row in rows[1:-1]]
+  assert min(found) > 0.2 and max(found) < 1 and len({*found}) > 2
+  assert (tmp_path / "synthetic.png").stat().st_size > 1000
+
+
+def test_more_data_tells_what_each_way_is_worth_on_first_rows_and_later_ones(tables, few, tmp_path):
+  ways = importlib.import_module("results.more_data").WAYS
+  ways = dict(list(ways.items())[:2])
+  (rows,) = tables("results.more_data", str(tmp_path), WAYS=ways, **few)
+  assert [row[0] for row in rows[1:]] == list(ways)
+  first, later = ([float(row[i].split()[0]) for row in rows[1:]] for i in (1, 2))
+  assert min(first + later) > 0.2 and max(first + later) < 1 and len({*first}) > 1
+  some, rest = numbers(rows, "training rows")
+  assert 0.4 < rest / some < 1 and numbers(rows, "best epoch").min() >= 1
+
+
+@pytest.mark.slow
+def test_amazon_6_trains_and_tells_its_memory(tmp_path, monkeypatch):
+  monkeypatch.chdir(ROOT)
+  monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+  rng, pairs = np.random.default_rng(0), [(user, item) for user in range(30) for item in range(30)]
+  (tmp_path / "raw").mkdir()
+  for category in AMAZON["6"]:
+    lines = [f"u{user},{category}{item}" for user, item in rng.permutation(pairs)[:120]]
+    (tmp_path / "raw" / f"{category}.csv").write_text("\n".join(["user,item", *lines]) + "\n")
+  command = ["results/amazon_6.sh", tmp_path / "raw", tmp_path, "domain_negotiation"]
+  done = subprocess.run(command, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr[-2000:]
+  assert float(re.search(r"peak resident memory: (\d+\.\d+) GiB", done.stdout)[1]) < 8
+  result = files.read_json(tmp_path / "amazon_6_domain_negotiation" / files.RESULT)
+  assert list(result["runs"][0]["test"]["auc"]) == list(AMAZON["6"])
