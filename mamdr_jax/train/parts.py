@@ -28,7 +28,8 @@ def slices(
 
   Args:
     visits: what they look at, NumPy.
-    size: so many minibatches at a time; more where what cannot be parted looks at more.
+    size: so many minibatches at a time; more where what cannot be parted looks at more, and fewer
+      where all of them are.
     domain: [S], for whom a round is. The rounds of a domain, one after the other, are not parted.
     most_domains: at most so many domains at a time.
   """
@@ -38,7 +39,7 @@ def slices(
     begins = np.flatnonzero(np.append(True, domain[1:] != domain[:-1]))
   lengths, begins = np.add.reduceat(lengths, begins), np.append(begins, lengths.size)
   ends, bounds, first = np.cumsum(lengths), [], 0
-  size = max(size, power_of_two(int(lengths.max())))
+  size = max(min(size, power_of_two(int(ends[-1]))), power_of_two(int(lengths.max())))
   while first < ends.size:
     before = ends[first - 1] if first else 0
     last = int(np.searchsorted(ends, before + size, side="right"))
