@@ -25,7 +25,7 @@ def one_go(tmp_path_factory):
   return config, folder, experiment.run(config, folder)
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("lanes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_kill_at_any_file_operation_costs_nothing(lanes, tmp_path, monkeypatch):
   """Whenever it ends between two files, the next call comes to the end of one go."""
   config = tiny("alternate", **{"sweep.seed": (0, 1), "lanes": lanes, "epochs": 2})

@@ -45,7 +45,7 @@ def test_fewer_runs_go_side_by_side_in_less_memory(estimated, train, valid, monk
   def lanes(room):
     stats = {"bytes_limit": (shared + room * each) / memory.SHARE}
     device = SimpleNamespace(platform="gpu", memory_stats=lambda: stats)
-    monkeypatch.setattr(memory.jax, "devices", lambda: [device])
+    monkeypatch.setattr(memory.jax, "local_devices", lambda: [device])
     return memory.lanes_that_fit(NUM_RUNS, setup, train, valid)
 
   assert [lanes(room) for room in (100, 8.5, 5.5, 2.5, 0.5)] == [8, 8, 5, 2, 1]

@@ -64,6 +64,7 @@ def test_serving_times_requests_files_and_recommendations(tables, negotiated):
   assert [row[1:3] for row in found[2][1:]] == [["20", "4"], ["50", "2"]]
 
 
+@pytest.mark.slow
 def test_adding_tells_what_a_domain_takes_as_models_grow(tables, monkeypatch):
   module = importlib.import_module("benchmarks.adding")
   monkeypatch.setattr(module.backend, "keep_compiled", lambda: None)

@@ -33,7 +33,7 @@ ALONE = {
 }
 
 
-ALIKE = {"weighted_loss", "maml"}  # as `alternate` and `pcgrad` are
+ALIKE = {"weighted_loss", "maml", "pcgrad", "reptile"}  # as `alternate` and DN are
 
 
 @pytest.mark.parametrize(
