@@ -127,6 +127,7 @@ def test_data_are_on_every_device_once(train, valid):
   assert where(narrow.frozen["user"]) == there[:2]
 
 
+@pytest.mark.slow
 def test_three_runs_are_tuned_on_three_devices_also_where_they_go_on(tmp_path, monkeypatch, sizes):
   config = tiny("joint+finetune", **{"sweep.seed": (0, 1, 2), "checkpoint_seconds": 0.0})
   config.epochs, built = 2, assembly.build(config)
