@@ -86,36 +86,35 @@ def start(count: int, argv: Sequence[str], workdir: Path, heartbeat: int) -> int
 
 
 def _watched(children: list[subprocess.Popen], workdir: Path, heartbeat: int) -> int:
-  """Waits for all; the exit status of the first that failed, `GONE` if it was killed."""
+  """Waits for all; the exit status of the first that failed, `GONE` if it was ended."""
   status, failed, since = 0, None, {}
   while any(child.returncode is None for child in children):
     for index, child in enumerate(children):
-      if child.returncode is not None:
-        continue
       child.poll()
-      if _stopped(child):
+      if child.returncode is None and _stopped(child):
         since.setdefault(index, time.monotonic())
       else:
         since.pop(index, None)
-      why = None
-      if child.returncode:
-        why = f"ended with {child.returncode}"
-        status = status or (child.returncode if child.returncode > 0 else GONE)
-        if child.returncode < 0:
-          why = f"was ended by {signal.Signals(-child.returncode).name}"
-      elif index in since and time.monotonic() - since[index] > heartbeat:
-        why, status = f"has stood still for {heartbeat} s", status or GONE
-      if why and failed is None:
-        failed = time.monotonic()
-        if status == GONE:
-          print(
-            f"error: process {index} of {len(children)} {why}; the same command goes on from what "
-            f"{workdir} holds", file=sys.stderr, flush=True,
-          )  # fmt: skip
+    # One that ended with GONE has told of another, which is the one to name.
+    ended = {i: c.returncode for i, c in enumerate(children) if c.returncode not in (None, 0, GONE)}
+    still = [i for i, begun in since.items() if time.monotonic() - begun > heartbeat]
+    if failed is None and (ended or still):
+      failed = time.monotonic()
+      index = next(iter(ended or still))
+      status = GONE if ended.get(index, -1) < 0 else ended[index]
+      if status == GONE:
+        how = f"has stood still for {heartbeat} s"
+        if ended:
+          how = f"was ended by {signal.Signals(-ended[index]).name}"
+        print(
+          f"error: process {index} of {len(children)} {how}; the same command goes on from what "
+          f"{workdir} holds", file=sys.stderr, flush=True,
+        )  # fmt: skip
     if failed is not None and time.monotonic() - failed > GRACE:
       _signal(children, signal.SIGKILL)
     time.sleep(0.05)
-  return status
+  told = (child.returncode for child in children if child.returncode)
+  return status or next(told, 0)
 
 
 def _signal(children: list[subprocess.Popen], number: int = signal.SIGTERM) -> None:
