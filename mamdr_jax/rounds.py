@@ -113,6 +113,30 @@ def scan(
   return stage.end(carry, told, hparams)
 
 
+def some(
+  stage: Stage,
+  carry: Tree,
+  data: DomainBatches,
+  entry: Callable[[Array], Plan],
+  num: Array,
+  most: int,
+  hparams: Hparams,
+) -> tuple[Tree, dict[str, Array]]:
+  """(carry, what they told) after `num` rounds, the i-th of which is told `entry(i)`.
+
+  Of what they told there is room for `most`: [most] each, of which the first `num` are theirs.
+  """
+  one = lambda carry, i: stage.round(carry, data, entry(i), hparams)
+  room = jax.tree.map(lambda x: jnp.zeros(most, x.dtype), jax.eval_shape(one, carry, 0)[1])
+
+  def step(i, carried):
+    carry, room = carried
+    carry, told = one(carry, i)
+    return carry, jax.tree.map(lambda x, new: x.at[i].set(new), room, told)
+
+  return jax.lax.fori_loop(0, num, step, (carry, room))
+
+
 def joined(info: dict, more: dict) -> dict:
   """What two stages told, as the epoch's info: the gradients that both took add up."""
   return info | more | {"passes": info.get("passes", 0.0) + more["passes"]}

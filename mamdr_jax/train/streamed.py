@@ -17,7 +17,7 @@ from mamdr_jax.core import DomainBatches, Hparams, Key, Tree
 from mamdr_jax.data.batches import HostBatches
 from mamdr_jax.data.dataset import bytes_of_row
 from mamdr_jax.metrics import Tally, figures
-from mamdr_jax.rounds import Stage, joined, keys_of, stages_of
+from mamdr_jax.rounds import Stage, joined, keys_of, some, stages_of
 from mamdr_jax.train import at_rest, shifts
 from mamdr_jax.train import run as life
 from mamdr_jax.train.at_rest import Kept
@@ -159,16 +159,8 @@ def programs_of(stage: Stage) -> tuple[Callable, ...]:
 
   def take(carry, part, plan, first, last, hparams, most):
     part = stage.prepare(carry, part)
-    one = lambda carry, i: stage.round(carry, part, tree.take(plan, first + i), hparams)
-    told = jax.eval_shape(one, carry, 0)[1]
-    room = jax.tree.map(lambda x: jnp.zeros(most, x.dtype), told)
-
-    def step(i, carried):
-      carry, room = carried
-      carry, told = one(carry, i)
-      return carry, jax.tree.map(lambda x, new: x.at[i].set(new), room, told)
-
-    return jax.lax.fori_loop(0, last - first, step, (carry, room))
+    entry = lambda i: tree.take(plan, first + i)
+    return some(stage, carry, part, entry, last - first, most, hparams)
 
   # Copied, since what is the same array twice cannot be donated.
   begin = lambda state, hparams: tree.copy(stage.begin(state, hparams))

@@ -14,6 +14,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from mamdr_jax.core import Array, Tree
+from mamdr_jax.train.devices import alone
 
 AXIS = "worker"
 SPREAD, ALIKE = PartitionSpec(AXIS), PartitionSpec()
@@ -53,7 +54,11 @@ class Crew:
 
   def each(self, f: Callable) -> Callable:
     """`f` of one worker, for all of them: leaves [W, ...] of whatever it takes and gives."""
-    mapped = jax.vmap(f) if self.num > self.num_devices else _alone(f)
+    mapped = (
+      jax.vmap(f)
+      if self.num > self.num_devices
+      else lambda *args: alone(f, (0,) * len(args))(*args)
+    )
     return self._shared(mapped, SPREAD)
 
   def exchanged(self, x: Array) -> Array:
@@ -147,13 +152,3 @@ class Crew:
       return [tree]
     every = multihost_utils.process_allgather(tree)
     return [jax.tree.map(lambda x, i=i: x[i], every) for i in range(self.num_processes)]
-
-
-def _alone(f: Callable) -> Callable:
-  """`f` for one worker, where vmap would turn branches into selects of both sides."""
-
-  def call(*args):
-    given = f(*jax.tree.map(lambda x: x[0], args))
-    return jax.tree.map(lambda x: x[None], given)
-
-  return call

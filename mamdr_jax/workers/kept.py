@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mamdr_jax import tree
 from mamdr_jax.core import HERE, DomainBatches, Hparams, Key, Own, Tree
 from mamdr_jax.data.batches import HostBatches, domains_of
 from mamdr_jax.own import NOWHERE
-from mamdr_jax.rounds import Stage
+from mamdr_jax.rounds import Stage, some
 from mamdr_jax.schedule import Visit
 from mamdr_jax.train import shifts
 from mamdr_jax.train.at_rest import Kept, fields_of, together
@@ -72,16 +71,8 @@ def kept_rounds(crew: Crew, stage: Stage) -> Callable:
     leaves, structure = jax.tree.flatten(arrays["entries"])
     wrapped = (jax.random.wrap_key_data(x) if k else x for x, k in zip(leaves, keyed, strict=True))
     entries = jax.tree.unflatten(structure, wrapped)
-    one = lambda carry, i: stage.round(carry, part, tree.take(entries, i), hparams)
-    told = jax.eval_shape(one, carry, 0)[1]
-    room = jax.tree.map(lambda x: jnp.zeros(leaves[0].shape[0], x.dtype), told)
-
-    def step(i, carried):
-      carry, room = carried
-      carry, told = one(carry, i)
-      return carry, jax.tree.map(lambda x, new: x.at[i].set(new), room, told)
-
-    carry, told = jax.lax.fori_loop(0, arrays["length"], step, (carry, room))
+    entry, most = lambda i: tree.take(entries, i), leaves[0].shape[0]
+    carry, told = some(stage, carry, part, entry, arrays["length"], most, hparams)
     state = stage.state_of(carry)
     return {name: getattr(state, name) for name in fields_of(arrays["kept"][""])}, told
 

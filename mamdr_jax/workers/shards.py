@@ -19,6 +19,7 @@ from mamdr_jax.view import field_of
 from mamdr_jax.workdir import shards as marks
 from mamdr_jax.workdir.shards import Mark
 from mamdr_jax.workdir.trees import name_of
+from mamdr_jax.workers import exchange
 from mamdr_jax.workers.team import Held, Team
 
 ALIKE = "alike.npz"  # what is the same for all workers
@@ -97,14 +98,13 @@ def whole(path: Path, team: Team, like: Run, train: HostBatches) -> Run:
   def state(name: str, shapes: Tree) -> Tree:
     light, kept = at_rest.apart(shapes, team.setup.method)
 
-    def join(where, shape):
+    def read(where, _):
       key = f"{name}/{name_of(where)}"
       if field_of(where) is None:
         return alike[key]
-      rows = np.stack([arrays[key] for arrays in every]).swapaxes(0, 1)
-      return rows.reshape(-1, *rows.shape[2:])[: shape.shape[0]]
+      return np.stack([arrays[key] for arrays in every])
 
-    made = jax.tree_util.tree_map_with_path(join, light)
+    made = exchange.whole(jax.tree_util.tree_map_with_path(read, light), light)
     own = jax.tree.map(np.asarray, train.own)
     found = {}
     for where, names in levels:
