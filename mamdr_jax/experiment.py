@@ -1,5 +1,6 @@
 """config → data → fit → result."""
 
+import functools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from mamdr_jax.data.minibatches import AUTO
 from mamdr_jax.distribution import many
 from mamdr_jax.evaluate import by_name
 from mamdr_jax.files import MODEL, RESULT
-from mamdr_jax.metrics import figures
+from mamdr_jax.metrics import Tally, figures
 from mamdr_jax.progress import Progress
 from mamdr_jax.theory.probe import held, serving_probe
 from mamdr_jax.train import Epoch, Group, Probe, Rest, Run, Setup, fit, measuring, scoring
@@ -39,6 +40,7 @@ def run(
   workdir: Path,
   overwrite: bool = False,
   dataset: Dataset | None = None,
+  share: tuple[int, int] = (0, 1),
 ) -> dict:
   """Trains and evaluates what `config` describes; writes all of it to `workdir` (README).
 
@@ -50,12 +52,14 @@ def run(
     workdir: a folder.
     overwrite: whether to replace another experiment in the folder, or this one if it has ended.
     dataset: that of the config, if the caller has it.
+    share: (I, W): of the runs every W-th, from number I on.
 
   Returns:
     What `result.json` holds.
 
   Raises:
-    ValueError: something else is in the folder, or another process is at work there.
+    ValueError: the share is empty, or something else is in the folder, or another process is at
+      work there.
 
   >>> import tempfile
   >>> from mamdr_jax import configure
@@ -76,6 +80,7 @@ def run(
   """
   workdir, progress = Path(workdir), Progress()
   experiment, training = assemble(config, dataset, progress.on_step)
+  training = of_share(training, *share)
   if training.warm_start:
     experiment = warm_start.warm(experiment, stored.read(Path(training.warm_start)))
   # What memory cannot hold is to leave no folder.
@@ -105,6 +110,13 @@ def run(
       split = ready.train if ready else host_split(experiment, training.batch_size)
       keep(workdir / MODEL, workdir, best_run(journal.result), experiment, split)
   return journal.result
+
+
+def of_share(training: Training, first: int, step: int) -> Training:
+  """The same of every `step`-th run, from number `first` on; ValueError if there is none."""
+  if first >= len(training.points):
+    raise ValueError(f"share {first}/{step} is empty: there are {len(training.points)} runs")
+  return training._replace(points=training.points[first::step])
 
 
 def setup_of(experiment: Experiment, training: Training, data: Packed, workdir: Path) -> Setup:
@@ -160,23 +172,24 @@ def train(
   tallied = measuring(setup, bool(training.stream))
   more = measured(training, setup, data, dataset.domains)
 
-  def look(state, split):
-    told = by_name(figures(tallied(state, data.train, split)), dataset.domains)
+  def look(tally, state, split):
+    tally = tally or tallied(state, data.train, split)
+    told = by_name(figures(tally), dataset.domains)
     return told | ({measures.MEASURES: more(state, split)} if training.measures else {})
 
-  def result(number: int, run: Run) -> dict:
+  def result(tallies: Mapping[str, Tally], number: int, run: Run) -> dict:
     return points[number] | {
       "epochs": run.epochs,
       "best_epoch": run.best_epoch.mean() if method.choose else run.best_epoch,
       "diverged": run.diverged.any(),
       "stopped": run.stopped.all(),
       "tuned": method.base is not None,
-      "valid": look(run.best, data.valid),
-      "test": look(run.best, data.test),
+      "valid": look(tallies.get("valid"), run.best, data.valid),
+      "test": look(tallies.get("test"), run.best, data.test),
     }
 
   for group in groups:
-    journal.ended(group, result)
+    journal.ended(group, functools.partial(result, group.tallies))
     progress.ended(journal.num_ended)
   if probe:
     spent = sum(journal.seconds)
@@ -194,7 +207,7 @@ def with_workers(
 ) -> Iterator[Group]:
   """`fit` of the workers of a config."""
   return workers.fit(
-    setup, Crew(training.workers), *of_points(points), data.train, data.valid,
+    setup, Crew(training.workers), *of_points(points), data.train, data.valid, data.test,
     workdir=workdir, seconds=training.checkpoint_seconds, **rest,
   )  # fmt: skip
 

@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
   # Imported after the flags, so that a bad one fails at once.
   import jax
 
-  from mamdr_jax import assembly, backend, experiment, report, study, workers
+  from mamdr_jax import assembly, backend, experiment, report, shares, study, workers
 
   backend.keep_compiled(FLAGS.compilation_cache)
 
@@ -52,8 +52,8 @@ def main(argv: list[str]) -> None:
   told = os.environ.get(processes.PROCESS) or FLAGS.distributed
   try:
     if told:
-      # Of those that were started here the one that started them sees first that one stands still.
-      processes.join(told, FLAGS.heartbeat if FLAGS.distributed else 10 * FLAGS.heartbeat)
+      # Those that were started here are watched by the one that started them.
+      processes.join(told, FLAGS.heartbeat, workdir if FLAGS.distributed else None)
     if told and (config.cases or config.sweep.over):
       sys.exit("error: several processes train one experiment, and this is a study")
     if FLAGS.statistics:
@@ -65,7 +65,9 @@ def main(argv: list[str]) -> None:
     if config.cases or config.sweep.over:
       results = study.run(config, workdir, FLAGS.overwrite, FLAGS.only, share_of(FLAGS.share))
     elif FLAGS.share != ALL:
-      raise ValueError(f"--share={FLAGS.share}: this config has one case; shares are of a study's")
+      if FLAGS.overwrite:
+        raise ValueError("--overwrite is not for shares of runs; choose another --workdir")
+      results = {workdir.name: shares.run(config, workdir, share_of(FLAGS.share))}
     else:
       results = {workdir.name: experiment.run(config, workdir, FLAGS.overwrite)}
   except KeyboardInterrupt:
@@ -110,7 +112,7 @@ def define() -> None:
   flags.DEFINE_bool("overwrite", False, "Replace another experiment in the workdir.")
   flags.DEFINE_string("only", "*", "Of a study, the cases to run: a pattern such as 'star/*'.")
   flags.DEFINE_string(
-    "share", ALL, "Of a study, every W-th of these cases from number I on: I/W, for each process."
+    "share", ALL, "Every W-th case of a study, or run of a sweep, from number I on: I/W."
   )
   flags.DEFINE_string(
     "compilation_cache", None, "Folder for compiled programs, '' for none; by default the user's."

@@ -1,11 +1,13 @@
 """Several processes that train together: started here, or found by what starts a cluster's jobs."""
 
+import atexit
 import ctypes
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,15 +17,19 @@ import jax
 PROCESS = "MAMDR_JAX_PROCESS"  # "HOST:PORT,I,P" of a process that was started here
 GONE = 75  # the exit status if another process is gone: the same command goes on
 GRACE = 2.0  # seconds that others have to end by themselves
+LOGS = "logs"  # of a workdir: what other processes than the first say, and their beats
+BEATS = 5  # so many times in a heartbeat a process says that it is there
+DAY = 24 * 3600  # seconds that processes which are done wait for the first, which evaluates
 
 
-def join(told: str, heartbeat: int) -> None:
+def join(told: str, heartbeat: int, workdir: Path | None = None) -> None:
   """Joins the other processes.
 
   Args:
     told: "HOST:PORT,I,P": where process 0 listens, which of P this is; or "auto", where SLURM, a
       TPU pod, Kubernetes or MPI says so.
     heartbeat: seconds after which a process that says nothing is taken for gone.
+    workdir: by which processes see that one of them stands still; None if somebody else watches.
 
   Raises:
     ValueError: `told` is neither.
@@ -35,10 +41,46 @@ def join(told: str, heartbeat: int) -> None:
       raise ValueError(f"--distributed={told}; expected HOST:PORT,I,P or auto")
     index, count = map(int, numbers)
     found = {"coordinator_address": address, "num_processes": count, "process_id": index}
+  ended = threading.Event()
+  atexit.register(ended.set)  # before JAX registers that it waits for the others, so after that
+  # JAX's own heartbeat ends a process with a stack of C++, so that it comes last.
+  waits = {"heartbeat_timeout_seconds": 10 * heartbeat, "shutdown_timeout_seconds": DAY}
   try:
-    jax.distributed.initialize(heartbeat_timeout_seconds=heartbeat, **found)
+    jax.distributed.initialize(**waits, **found)
   except (ValueError, RuntimeError) as error:
     raise ValueError(f"--distributed={told}: {str(error).splitlines()[0]}") from None
+  if workdir:
+    (workdir / LOGS).mkdir(parents=True, exist_ok=True)
+    threading.Thread(target=_watch, args=(workdir, heartbeat, ended), daemon=True).start()
+
+
+def _watch(workdir: Path, heartbeat: int, ended: threading.Event) -> None:
+  """Says over and over that this process is there, and ends it if another no longer does.
+
+  What is said is the time of a file, since that takes no room on a full disk. What another said is
+  compared with what it said before, not with a clock, so that clocks need not agree.
+  """
+  index, count = jax.process_index(), jax.process_count()
+  beats = [workdir / LOGS / f"process-{i}.beat" for i in range(count)]
+  heard, silent = [None] * count, [0] * count
+  while not ended.wait(heartbeat / BEATS):
+    beats[index].touch()
+    for other, path in enumerate(beats):
+      said = _time_of(path)
+      silent[other] = silent[other] + 1 if said and said == heard[other] else 0
+      heard[other] = said
+      if silent[other] > BEATS:
+        leave(workdir, f"process {other} of {count} has said nothing for {heartbeat} s")
+  beats[index].unlink(missing_ok=True)  # which the others take for an end as it should be
+
+
+def _time_of(path: Path) -> int | None:
+  """When a file was last touched, in ns; None if it is not there. Opened, for NFS to ask anew."""
+  try:
+    with path.open("rb") as file:
+      return os.fstat(file.fileno()).st_mtime_ns
+  except OSError:
+    return None
 
 
 # What the errors of JAX say that come of it.
@@ -50,9 +92,9 @@ def gone(error: Exception) -> bool:
   return any(sign in str(error) for sign in SIGNS)
 
 
-def leave(workdir: Path) -> None:
+def leave(workdir: Path, why: str = "another process is gone") -> None:
   """Ends this process since another is gone."""
-  fail(f"another process is gone; the same command goes on from what {workdir} holds", GONE)
+  fail(f"{why}; the same command goes on from what {workdir} holds", GONE)
 
 
 def fail(sentence: str, status: int = 1) -> None:
@@ -67,7 +109,7 @@ def start(count: int, argv: Sequence[str], workdir: Path, heartbeat: int) -> int
   The first has this terminal; each of the others writes to a file in `workdir/logs/`. If one is
   killed, stops or fails, so do all.
   """
-  logs = workdir / "logs"
+  logs = workdir / LOGS
   logs.mkdir(parents=True, exist_ok=True)
   at, children = address(), []
   for index in range(count):

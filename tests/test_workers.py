@@ -15,7 +15,7 @@ from mamdr_jax.methods.finetune import finetune
 from mamdr_jax.rounds import scan
 from mamdr_jax.train import Rest, Setup, at_rest
 from mamdr_jax.workers import Crew, hand, life
-from mamdr_jax.workers.epoch import epoch
+from mamdr_jax.workers.epoch import epoch, tallied
 from mamdr_jax.workers.exchange import fetch, give_back, most_of_one, route, spread, whole
 from mamdr_jax.workers.kept import keeping
 from mamdr_jax.workers.shared import orders
@@ -185,9 +185,11 @@ def test_what_was_base_is_tuned_by_its_workers():
       life.team_of(setup._replace(method=m), Crew(num), train) for m in (base, method)
     )
     run = life.begin(first_team, jax.random.key(0), train)
-    run = life.tuned(team, run, jax.random.key(0), train, valid)
+    measured = tallied(team)
+    run = life.tuned(team, run, jax.random.key(0), train, valid, measured)
     before = run.best_auc
-    run, info = life.advance(team)(run, jax.random.key(0), toy.RATES, train, valid)
+    advance = life.advance(team, measured)
+    run, info = advance(run, jax.random.key(0), toy.RATES, train, valid)
     assert run.best_auc.shape == (5,) and (run.best_auc >= before).all()
     worth.append(info["valid"]["auc"])
   np.testing.assert_allclose(*worth, atol=1e-5)

@@ -11,6 +11,7 @@ import workers_toy as toy
 from mamdr_jax.data import on_host
 from mamdr_jax.train import at_rest
 from mamdr_jax.workers import Crew, life
+from mamdr_jax.workers.epoch import tallied
 from mamdr_jax.workers.shared import shared_rounds
 
 
@@ -19,7 +20,7 @@ def state_after(setup, num, devices, epochs=2):
   train, valid = on_host(toy.split(0), "train", 8), on_host(toy.split(1, "valid"), "valid", 8)
   team = life.team_of(setup, Crew(num, jax.devices()[:devices]), train)
   assert team.crew.num_devices == devices
-  run, advance = life.begin(team, jax.random.key(0), train), life.advance(team)
+  run, advance = life.begin(team, jax.random.key(0), train), life.advance(team, tallied(team))
   for _ in range(epochs):
     run, info = advance(run, jax.random.key(0), toy.RATES, train, valid)
   light = jax.tree.map(np.asarray, run.state.light)

@@ -14,6 +14,7 @@ from mamdr_jax.objective import objective
 from mamdr_jax.train import Rest, Setup
 from mamdr_jax.train import run as one_process
 from mamdr_jax.workers import Crew, life
+from mamdr_jax.workers.epoch import tallied
 
 SIZES = (5, 8, 13, 21, 3)
 RATES = Hparams(*jnp.full(3, 0.05))
@@ -55,7 +56,7 @@ def team_run(setup, num, epochs=2):
   """The same with workers."""
   train, valid = on_host(split(0), "train", 8), on_host(split(1, "valid"), "valid", 8)
   team, key = team_of(setup, num), jax.random.key(0)
-  run, advance = life.begin(team, key, train), life.advance(team)
+  run, advance = life.begin(team, key, train), life.advance(team, tallied(team))
   for _ in range(epochs):
     run, info = advance(run, key, RATES, train, valid)
   return run, info

@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -10,6 +10,7 @@ import numpy as np
 
 from mamdr_jax.core import DomainBatches, Hparams, Key
 from mamdr_jax.data.batches import HostBatches, some
+from mamdr_jax.metrics import Tally
 from mamdr_jax.train.devices import Devices, everywhere, groups_of, rung
 from mamdr_jax.train.programs import Probe, compiled
 from mamdr_jax.train.run import Run, Setup, shapes
@@ -23,6 +24,7 @@ class Group(NamedTuple):
   epoch: int  # the last that was trained
   last: int  # the last that may be trained in this phase
   runs: Run  # leaves [C, ...]
+  tallies: Mapping[str, Tally] = {}  # of the best state, by split, where workers have taken them
 
 
 class Epoch(NamedTuple):

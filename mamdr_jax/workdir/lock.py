@@ -23,7 +23,6 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
   Raises:
     ValueError: another process holds it.
   """
-  folder.mkdir(parents=True, exist_ok=True)
   path = folder / LOCK
   descriptor = _open(path, time.monotonic() + patience)
   try:
@@ -36,6 +35,7 @@ def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
 def _open(path: Path, until: float) -> int:
   """The lock's descriptor, once it is of the file that is there: its last holder removed it."""
   while True:
+    path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
       fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,7 +5,7 @@ Workers hold domains, and all of them together the tables, as workers and server
 are, and change nothing of a result but its rounding.
 """
 
-from mamdr_jax.workers.crew import Crew
-from mamdr_jax.workers.fit import Stopped, fit
+from mamdr_jax.workers.crew import Crew, Stopped
+from mamdr_jax.workers.fit import fit
 
 __all__ = ["Crew", "Stopped", "fit"]

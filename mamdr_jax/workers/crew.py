@@ -20,6 +20,10 @@ AXIS = "worker"
 SPREAD, ALIKE = PartitionSpec(AXIS), PartitionSpec()
 
 
+class Stopped(Exception):
+  """All processes were asked to stop, and do."""
+
+
 class Crew:
   """The workers of a run.
 
@@ -123,12 +127,13 @@ class Crew:
       return numbers
     return np.asarray(multihost_utils.process_allgather(numbers)).max(0)
 
-  def asked_to_stop(self) -> bool:
-    """Whether a process got SIGTERM; the same for all, which ask equally often."""
+  def heed(self) -> None:
+    """Raises `Stopped` if a process got SIGTERM: in all, which come here equally often, at once."""
     if self.num_processes == 1:
-      return False
+      return
     self._asked += 1
-    return multihost_utils.reached_preemption_sync_point(self._asked)
+    if multihost_utils.reached_preemption_sync_point(self._asked):
+      raise Stopped("asked to stop")
 
   @property
   def first(self) -> bool:

@@ -136,6 +136,7 @@ def in_shifts(
     return made
 
   for made in ahead(map(make, range(num))):
+    crew.heed()
     room = sizes([needs_of(one, crew) for one in made])
     arrays = [filled(one, crew, room, data.count.size) for one in made]
     yield made, crew.put(hand.side_by_side(arrays))

@@ -19,7 +19,7 @@ from mamdr_jax.train.run import Run, Setup
 from mamdr_jax.view import field_of
 from mamdr_jax.workers import hand
 from mamdr_jax.workers.crew import Crew
-from mamdr_jax.workers.epoch import epoch, tallied
+from mamdr_jax.workers.epoch import epoch
 from mamdr_jax.workers.exchange import fetch, spread
 from mamdr_jax.workers.kept import Work, in_shifts, levels_of
 from mamdr_jax.workers.team import Held, Team
@@ -38,19 +38,27 @@ def begin(team: Team, key: Key, train: HostBatches) -> Run:
   return _unproven(team, _first(team, state_key, params, seen, train, {}), train)
 
 
-def tuned(team: Team, run: Run, key: Key, train: HostBatches, valid: HostBatches) -> Run:
-  """`run.tuned` and `run.begun`: that of a method which tunes what its base has trained."""
+def tuned(
+  team: Team, run: Run, key: Key, train: HostBatches, valid: HostBatches, measured: Callable
+) -> Run:
+  """`run.tuned` and `run.begun`: that of a method which tunes what its base has trained.
+
+  `measured` is `epoch.tallied` of the team.
+  """
   key, seen = jax.random.fold_in(key, life.TUNED), some(train, np.zeros(1, np.int32))
   others = [{("begun", *where): level for where, level in kept.items()} for kept in run.best.kept]
   held = _first(team, key, run.best.light, seen, train, others, spread_already=True)
-  found = tallied(team)(held, train, valid)
+  found = measured(held, train, valid)
   fresh = life.begun(team.setup, run._replace(state=(), best=()), (), found)
   return jax.tree.map(np.asarray, fresh)._replace(state=held, best=held)
 
 
-def advance(team: Team) -> Callable:
-  """`run.advance`: (run, key, hparams, train, valid) -> (run, info), each ended epoch in NumPy."""
-  trained, measured, setup = epoch(team), tallied(team), team.setup
+def advance(team: Team, measured: Callable) -> Callable:
+  """`run.advance`: (run, key, hparams, train, valid) -> (run, info), each ended epoch in NumPy.
+
+  `measured` is `epoch.tallied` of the team.
+  """
+  trained, setup = epoch(team), team.setup
   decide = jax.jit(functools.partial(life.proven, setup))
 
   def advanced(run: Run, key: Key, hparams: Hparams, train: HostBatches, valid: HostBatches):

@@ -62,6 +62,7 @@ def sharing(team: Team, stage: Stage) -> Callable:
     light, heard = tree.copy(held.light), []
     starts = range(0, num, at_once)
     for first, made in zip(starts, ahead(map(cut, starts)), strict=True):
+      crew.heed()
       room = sizes([hand.needs(one.rows, crew) for each in made for one in each])
       lay = lambda one, room=room: laid(one, crew, room, train.count.size)
       work = hand.side_by_side([hand.side_by_side([lay(one) for one in each]) for each in made])
