@@ -24,7 +24,17 @@ def construct(name, loss):
   )
 
 
-@pytest.fixture(scope="module", params=METHODS)
+# These differ from `cagrad` in a small function alone, and `gradnorm` from `gradvac`.
+ALIKE = {
+  *("mgda", "imtl_g", "aligned_mtl", "upgrad", "nash_mtl", "gradnorm"),
+  *("equal_weighting", "random_weighting", "pcgrad"),
+}
+
+
+@pytest.fixture(
+  scope="module",
+  params=[pytest.param(n, marks=pytest.mark.slow if n in ALIKE else ()) for n in METHODS],
+)
 def made(request, mlp, mlp_params, train):
   """A method on the MLP: its initial state, one epoch from there, and how often it was traced."""
   traces = []

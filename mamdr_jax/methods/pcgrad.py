@@ -4,9 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from mamdr_jax.core import Array, Key, Loss, Method, Optimizer
-from mamdr_jax.descent import narrowed
-from mamdr_jax.methods.alternate import stepping
-from mamdr_jax.schedule import check_domains, joint_steps
+from mamdr_jax.methods.gramian import combining
 
 
 def orders(key: Key, num_domains: int) -> Array:
@@ -48,32 +46,13 @@ def pcgrad(
 
     g ← gᵢ;  for j ≠ i in random order: if ⟨g, gⱼ⟩ < 0: g ← g − ⟨g, gⱼ⟩ / ‖gⱼ‖² gⱼ;  θ ← θ − α Σ g.
 
-  An epoch has ⌈T / D⌉ steps, as many gradients as a pass: small domains come over again, large
-  ones leave minibatches out (see `rounds`). The D gradients of a step are spread over the rows of
-  all its D minibatches: its memory is quadratic in D, and its D² inner products cost more. With
-  thousands of domains let a step look at some of them, `domains_per_step`.
-
   Args:
-    loss: what to descend on.
-    inner: α -> the optimizer that takes Σ g as its gradient; its state lives through all epochs.
-    domains_per_step: how many domains a step looks at, others in every step; by default all. Time
-      and memory of a step grow with it.
+    loss, inner: see `gramian.combining`.
+    domains_per_step: how many domains a step looks at, others in every step; by default all.
     sparse: a step updates the table rows of its minibatches only.
-
-  Raises:
-    ValueError: `domains_per_step` is less than 1.
   """
-  check_domains(domains_per_step)
-  value_and_grad = jax.vmap(jax.value_and_grad(narrowed(loss, sparse)), (None, 0, 0))
 
-  def gradient(key, params, batches):
-    loss_key, order_key = jax.random.split(key)
-    num_domains = batches.domain.size
-    values, grads = value_and_grad(params, jax.random.split(loss_key, num_domains), batches)
-    flat = [leaf.reshape(num_domains, -1) for leaf in jax.tree.leaves(grads)]
-    gram = sum(leaf @ leaf.T for leaf in flat)
-    weight = project(gram, orders(order_key, num_domains)).sum(0)
-    return values.mean(), jax.tree.map(lambda leaf: jnp.tensordot(weight, leaf, 1), grads)
+  def weigh(key, gram):
+    return project(gram, orders(key, gram.shape[0])).sum(0)
 
-  schedule = lambda key, data: joint_steps(key, data, 1, domains_per_step)[:, 0]
-  return stepping(gradient, schedule, inner, sparse)
+  return combining(weigh, loss=loss, inner=inner, domains_per_step=domains_per_step, sparse=sparse)

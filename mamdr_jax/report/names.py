@@ -18,7 +18,9 @@ METHOD_TITLES = {
   "alternate": "Alternate", "joint": "Joint", "separate": "Separate",
   "weighted_loss": "Weighted Loss", "pcgrad": "PCGrad", "maml": "MAML", "reptile": "Reptile",
   "mldg": "MLDG", "fish": "Fish", "domain_negotiation": "DN", "domain_regularization": "DR",
-  "mamdr": "MAMDR",
+  "mamdr": "MAMDR", "gradvac": "GradVac", "mgda": "MGDA", "cagrad": "CAGrad", "imtl_g": "IMTL-G",
+  "aligned_mtl": "Aligned-MTL", "upgrad": "UPGrad", "nash_mtl": "Nash-MTL", "gradnorm": "GradNorm",
+  "famo": "FAMO", "equal_weighting": "Equal weights", "random_weighting": "Random weights",
 }  # fmt: skip
 
 # As a model: the scores of another system, whose name is that of the method.
