@@ -1,15 +1,14 @@
 """config → what an experiment is made of. Here alone a config is read, and here it is checked."""
 
 import inspect
-import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import ml_collections
 import numpy as np
 
-from mamdr_jax import check, data, keys, tree
+from mamdr_jax import check, data, tree
 from mamdr_jax.configure import construct, lookup, optimizer
 from mamdr_jax.core import DomainBatches, Method, Optimizer, Tree
 from mamdr_jax.data import DATASETS, SPLITS, Dataset, HostBatches, on_host, pack
@@ -20,6 +19,7 @@ from mamdr_jax.methods import METHODS
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import Objective, objective
 from mamdr_jax.progress import counted
+from mamdr_jax.search import points
 from mamdr_jax.train import at_rest
 from mamdr_jax.train.devices import chosen
 
@@ -89,18 +89,12 @@ def assemble(
   told, method = config.to_dict(), config.method.name
   check.values(told)
   devices = chosen(1 if told["stream"] else told["devices"])
-  training = Training(told, grid(told), devices, *(told[name] for name in Training._fields[3:]))
+  training = Training(told, points(told), devices, *(told[name] for name in Training._fields[3:]))
   experiment = build(config, dataset, on_step)
   takes = inspect.signature(lookup(METHODS, "method", method)).parameters
-  check.rates_fit(method, experiment.method.rates, told["sweep"])
+  check.rates_fit(method, experiment.method.rates, told)
   check.optimizers_fit(method, takes, told)
   return experiment, training
-
-
-def grid(config: Mapping) -> list[dict]:
-  """The runs of a config: the product of what `sweep` gives, else the single values."""
-  axes = {name: config["sweep"][name] or (config[name],) for name in keys.OF_RUN}
-  return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
 def build(

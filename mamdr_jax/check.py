@@ -20,12 +20,21 @@ SEEDS = 2**32  # as many keys there are
 RANGES = {
   "batch_size": (1, MOST), "epochs": (1, MOST), "patience": (1, MOST), "lanes": (0, MOST),
   "devices": (0, MOST), "stream": (0, MOST), "workers": (0, MOST),
-  "model_lists": (0, MOST_ROWS),
+  "model_lists": (0, MOST_ROWS), "search.trials": (0, MOST), "search.passes": (0, math.inf),
+  "search.keep": (1, math.inf),
   "probe_every": (0, MOST), "checkpoint_seconds": (0, math.inf), "l2": (0, math.inf),
   **dict.fromkeys(keys.RATES, (0, 3e38)),
 }  # fmt: skip
 RESTS = ("", "host", "disk")
-FREE = ("sweep.over", "cases", "inner.options", "outer.options", "specific_inner.options")
+FREE = (
+  "sweep.over",
+  "cases",
+  "search.space",
+  "search.rungs",
+  "inner.options",
+  "outer.options",
+  "specific_inner.options",
+)
 
 
 def values(config: Mapping) -> None:
@@ -46,6 +55,7 @@ def values(config: Mapping) -> None:
       _plain(key, value)
   _pairs("sweep.over", flat["sweep.over"])
   _pairs("cases", flat["cases"])
+  _search(flat)
   if flat["workers"]:
     _workers(flat)
   for key in ("lanes", "devices"):
@@ -65,12 +75,40 @@ def values(config: Mapping) -> None:
     raise ValueError(f"rest_dtype={flat['rest_dtype']!r} and no rest; choose rest='host' or 'disk'")
 
 
-def rates_fit(method: str, reads: Collection[str], sweep: Mapping) -> None:
-  """Raises a ValueError if a rate is swept that is none of those that a method `reads`."""
-  for rate in keys.RATES:
-    if len(sweep[rate]) > 1 and rate not in reads:
+def _search(flat: Mapping) -> None:
+  """Raises a ValueError for a search that cannot be."""
+  trials, space, rungs = (flat[f"search.{name}"] for name in ("trials", "space", "rungs"))
+  there = set()
+  for of in space:
+    right = isinstance(of, tuple | list) and len(of) == 3 and of[0] in keys.RATES
+    right = right and of[0] not in there and all(isinstance(x, int | float) for x in of[1:])
+    if not right or not 0 < of[1] < of[2] < math.inf:
       raise ValueError(
-        f"sweep.{rate}: method {method!r} reads {', '.join(reads)} alone, so that these runs "
+        f"search.space={_short(space)}; expected rates with two bounds above 0, each rate once, "
+        "such as (('alpha', 1e-4, 1e-1), ('beta', 0.03, 1.0))"
+      )
+    there.add(of[0])
+  if bool(trials) != bool(space):
+    raise ValueError(f"search.trials={trials} and search.space={_short(space)}; give both or none")
+  if swept := [rate for rate in keys.RATES if trials and flat[f"sweep.{rate}"]]:
+    raise ValueError(
+      f"sweep.{swept[0]}: the rates of search.trials are drawn; expected one of both"
+    )
+  right = all(isinstance(x, int | float) and not isinstance(x, bool) for x in rungs)
+  if not right or any(a >= b for a, b in zip((0, *rungs), rungs, strict=False)):
+    raise ValueError(f"search.rungs={_short(rungs)}; expected numbers of passes that rise")
+  if flat["workers"] and (len(rungs) or flat["search.passes"]):
+    raise ValueError(f"workers={flat['workers']}: runs of workers do not end at rungs of a search")
+
+
+def rates_fit(method: str, reads: Collection[str], config: Mapping) -> None:
+  """Raises a ValueError if a rate is swept or drawn that is none of those that a method `reads`."""
+  drawn = [rate for rate, *_ in config["search"]["space"]] if config["search"]["trials"] else []
+  for rate in keys.RATES:
+    if (len(config["sweep"][rate]) > 1 or rate in drawn) and rate not in reads:
+      where = "search.space" if rate in drawn else f"sweep.{rate}"
+      raise ValueError(
+        f"{where}: method {method!r} reads {', '.join(reads)} alone, so that these runs "
         "would be equal"
       )
 

@@ -1,6 +1,8 @@
 """config → data → fit → result."""
 
+import contextlib
 import functools
+import operator
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,12 +24,14 @@ from mamdr_jax.data.dataset import batch_rows
 from mamdr_jax.data.minibatches import AUTO
 from mamdr_jax.distribution import many
 from mamdr_jax.evaluate import by_name
-from mamdr_jax.files import MODEL, RESULT
+from mamdr_jax.files import CURVES, MODEL, RESULT
 from mamdr_jax.metrics import Tally, figures
 from mamdr_jax.progress import Progress
+from mamdr_jax.search import halving
 from mamdr_jax.theory.probe import held, serving_probe
 from mamdr_jax.train import Epoch, Group, Probe, Rest, Run, Setup, fit, measuring, scoring
 from mamdr_jax.train.memory import lanes_that_fit
+from mamdr_jax.watch import Watchers, figures_of, watchers
 from mamdr_jax.workdir import identity
 from mamdr_jax.workdir.journal import Journal, opened
 from mamdr_jax.workers import Crew
@@ -41,6 +45,8 @@ def run(
   overwrite: bool = False,
   dataset: Dataset | None = None,
   share: tuple[int, int] = (0, 1),
+  watch: str = "",
+  profile: int = 0,
 ) -> dict:
   """Trains and evaluates what `config` describes; writes all of it to `workdir` (README).
 
@@ -53,6 +59,8 @@ def run(
     overwrite: whether to replace another experiment in the folder, or this one if it has ended.
     dataset: that of the config, if the caller has it.
     share: (I, W): of the runs every W-th, from number I on.
+    watch: who looks on: see `watch.watchers`.
+    profile: an epoch of which the workdir gets a trace.
 
   Returns:
     What `result.json` holds.
@@ -85,7 +93,12 @@ def run(
     experiment = warm_start.warm(experiment, stored.read(Path(training.warm_start)))
   # What memory cannot hold is to leave no folder.
   ready = None if (workdir / RESULT).exists() else packed(experiment, training)
-  with opened(workdir, training.config, training.points, experiment.dataset, overwrite) as journal:
+  with (
+    opened(workdir, training.config, training.points, experiment.dataset, overwrite) as journal,
+    contextlib.closing(
+      watchers(watch, profile, workdir, training.config, experiment.dataset.domains)
+    ) as lookers,
+  ):
     if training.workers:
       Crew(training.workers).told(np.array(journal.result is not None))  # to `follow`
     if journal.result is None:
@@ -94,7 +107,7 @@ def run(
       ready = ready or packed(experiment, training)
       setup = setup_of(experiment, training, ready, workdir)
       progress.begin(training.epochs * (2 if experiment.method.base else 1), len(journal.points))
-      train(experiment, training, setup, ready, journal, progress)
+      train(experiment, training, setup, ready, journal, progress, lookers)
       add_measures(experiment, training, setup, ready, journal)
       journal.close(outcome(experiment, training, journal, ready.num_parameters))
     elif journal.lacking(measures.keys_of(training.measures)):
@@ -106,6 +119,8 @@ def run(
       print(f"{workdir} holds this experiment, finished; nothing was run", file=sys.stderr)
     progress.close()
     journal.illustrate()
+    if (workdir / CURVES).exists():
+      lookers.picture(workdir / CURVES)
     if not (workdir / MODEL).exists():
       split = ready.train if ready else host_split(experiment, training.batch_size)
       keep(workdir / MODEL, workdir, best_run(journal.result), experiment, split)
@@ -138,6 +153,7 @@ def train(
   data: Packed,
   journal: Journal,
   progress: Progress,
+  lookers: Watchers,
 ) -> None:
   """Trains the runs that a journal lacks, and has it keep each as it ends."""
   dataset, goal, method = experiment
@@ -150,6 +166,7 @@ def train(
   def on_epoch(epoch: Epoch):
     journal.epoch(epoch)
     progress.epoch(epoch.number, epoch.info)
+    lookers.told(epoch)
 
   def on_memory(num_bytes: int):
     now, then = (x / 2**30 for x in (machine.taken(), machine.taken() + num_bytes))
@@ -159,6 +176,9 @@ def train(
   if training.probe_every:
     seen = held(some(data.train, np.asarray(data.train.start)))
     probe = Probe(serving_probe(goal.loss, seen), training.probe_every)
+  ends = halving(training.config, int(np.asarray(data.train.count).sum()))
+  for line in journal.lines if ends else ():
+    ends(line)
   common = {"epochs": training.epochs, "on_epoch": on_epoch, "ended": journal.finished}
   if training.workers:
     groups = with_workers(
@@ -167,7 +187,7 @@ def train(
   else:
     groups = fit(
       setup, *of_points(points), *pair, lanes=lanes, devices=training.devices,
-      probe=probe, on_memory=on_memory, resumed=resumed, **common,
+      probe=probe, on_memory=on_memory, ends=ends, resumed=resumed, **common,
     )  # fmt: skip
   tallied = measuring(setup, bool(training.stream))
   more = measured(training, setup, data, dataset.domains)
@@ -178,7 +198,7 @@ def train(
     return told | ({measures.MEASURES: more(state, split)} if training.measures else {})
 
   def result(tallies: Mapping[str, Tally], number: int, run: Run) -> dict:
-    return points[number] | {
+    made = points[number] | {
       "epochs": run.epochs,
       "best_epoch": run.best_epoch.mean() if method.choose else run.best_epoch,
       "diverged": run.diverged.any(),
@@ -187,6 +207,9 @@ def train(
       "valid": look(tallies.get("valid"), run.best, data.valid),
       "test": look(tallies.get("test"), run.best, data.test),
     }
+    told = (figures_of(made[split], split) for split in ("valid", "test"))
+    lookers.ended(number, points[number], functools.reduce(operator.or_, told))
+    return made
 
   for group in groups:
     journal.ended(group, functools.partial(result, group.tallies))

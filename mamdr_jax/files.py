@@ -16,7 +16,7 @@ PART = ".part"
 # What a run leaves in its workdir; see `mamdr_jax.workdir`.
 CONFIG, METRICS, RESULT, RUNS = "config.json", "metrics.jsonl", "result.json", "runs"
 IDS, GROUP, CSV, CURVES = "ids.npz", "group.npz", "runs.csv", "auc.png"
-MODEL, SHARDS = "model", "shards"
+MODEL, SHARDS, LOGS = "model", "shards", "logs"
 DOMAINS = "result.domains.npz"  # of very many domains, what `result.json` says of each
 # What a file that was cut short or altered makes zipfile, zlib and NumPy raise.
 DAMAGE = (

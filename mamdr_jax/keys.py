@@ -36,6 +36,15 @@ TRAINING = {
   "sweep.over": Key(
     (), "values of any other key, e.g. (('method.k', (1, 3)),): an experiment each", "growing"
   ),
+  "search.trials": Key(
+    0, "so many runs, whose rates are drawn from search.space; 0: those of sweep"
+  ),
+  "search.space": Key((), "rates and their bounds, e.g. (('alpha', 1e-4, 1e-1),)"),
+  "search.rungs": Key(
+    (), "passes over the training data after which a run ends that is not among the best"
+  ),
+  "search.keep": Key(3.0, "of the runs that have come to a rung one of so many goes on"),
+  "search.passes": Key(0.0, "passes over the training data that a run has at most; 0: no limit"),
   "cases": Key((), "experiments by name, e.g. (('dn', (('method.name', 'domain_negotiation'),)),)"),
   "batch_size": Key(
     1024, "rows of a minibatch; auto: a power of two that pads a fifth at most", kind=object

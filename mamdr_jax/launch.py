@@ -50,6 +50,7 @@ def main(argv: list[str]) -> None:
     sys.exit("error: --workdir is empty; name a folder for what the run leaves behind")
   config, workdir = FLAGS.config, Path(FLAGS.workdir)
   told = os.environ.get(processes.PROCESS) or FLAGS.distributed
+  looking = {"watch": FLAGS.watch, "profile": FLAGS.profile}
   try:
     if told:
       # Those that were started here are watched by the one that started them.
@@ -63,13 +64,14 @@ def main(argv: list[str]) -> None:
       experiment.follow(config, workdir)
       return
     if config.cases or config.sweep.over:
-      results = study.run(config, workdir, FLAGS.overwrite, FLAGS.only, share_of(FLAGS.share))
+      share = share_of(FLAGS.share)
+      results = study.run(config, workdir, FLAGS.overwrite, FLAGS.only, share, **looking)
     elif FLAGS.share != ALL:
       if FLAGS.overwrite:
         raise ValueError("--overwrite is not for shares of runs; choose another --workdir")
-      results = {workdir.name: shares.run(config, workdir, share_of(FLAGS.share))}
+      results = {workdir.name: shares.run(config, workdir, share_of(FLAGS.share), **looking)}
     else:
-      results = {workdir.name: experiment.run(config, workdir, FLAGS.overwrite)}
+      results = {workdir.name: experiment.run(config, workdir, FLAGS.overwrite, **looking)}
   except KeyboardInterrupt:
     print(f"\ninterrupted; the same command goes on from what {workdir} holds", file=sys.stderr)
     sys.exit(130)
@@ -117,6 +119,10 @@ def define() -> None:
   flags.DEFINE_string(
     "compilation_cache", None, "Folder for compiled programs, '' for none; by default the user's."
   )
+  flags.DEFINE_string(
+    "watch", "", "Who looks on: tensorboard, wandb or wandb:PROJECT, with a comma between."
+  )
+  flags.DEFINE_integer("profile", 0, "An epoch whose trace logs/profile/ of the workdir gets.", 0)
   flags.DEFINE_integer("local", 1, "So many processes of this machine train together.", 1)
   flags.DEFINE_string(
     "distributed", None, "This is one of several processes: HOST:PORT,I,P, or auto on a cluster."

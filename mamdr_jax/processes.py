@@ -14,10 +14,11 @@ from pathlib import Path
 
 import jax
 
+from mamdr_jax.files import LOGS
+
 PROCESS = "MAMDR_JAX_PROCESS"  # "HOST:PORT,I,P" of a process that was started here
 GONE = 75  # the exit status if another process is gone: the same command goes on
 GRACE = 2.0  # seconds that others have to end by themselves
-LOGS = "logs"  # of a workdir: what other processes than the first say, and their beats
 BEATS = 5  # so many times in a heartbeat a process says that it is there
 DAY = 24 * 3600  # seconds that processes which are done wait for the first, which evaluates
 

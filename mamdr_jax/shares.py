@@ -18,13 +18,16 @@ from mamdr_jax.workdir.shares import SHARES, folders, gather
 PATIENCE = 600.0  # seconds that putting together may take
 
 
-def run(config: ml_collections.ConfigDict, workdir: Path, share: tuple[int, int]) -> dict:
+def run(
+  config: ml_collections.ConfigDict, workdir: Path, share: tuple[int, int], **looking
+) -> dict:
   """Trains a share of the runs of `config`, or finds them trained.
 
   Args:
     config: see `configure.make`.
     workdir: a folder, the same for all shares.
     share: (I, W): every W-th run from number I on; the others are left to other processes.
+    looking: `watch` and `profile` of `experiment.run`.
 
   Returns:
     What `result.json` of the workdir holds; as long as others are at work, that of the share.
@@ -41,7 +44,7 @@ def run(config: ml_collections.ConfigDict, workdir: Path, share: tuple[int, int]
       "--workdir"
     )
   dataset, shares = assembly.read_data(config), folders(workdir, step)
-  result = experiment.run(config, shares[first], dataset=dataset, share=share)
+  result = experiment.run(config, shares[first], dataset=dataset, share=share, **looking)
   with locked(workdir / SHARES, PATIENCE):
     if (workdir / RESULT).exists():
       return experiment.run(config, workdir, dataset=dataset)

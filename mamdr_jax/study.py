@@ -50,6 +50,7 @@ def run(
   overwrite: bool = False,
   only: str = "*",
   share: tuple[int, int] = (0, 1),
+  **looking,
 ) -> dict[str, dict]:
   """Runs the cases of a config, each in a folder of its name below `workdir`.
 
@@ -62,6 +63,7 @@ def run(
     overwrite: whether to replace another study in the folder.
     only: a pattern of the shell; cases whose names do not match are left for another time.
     share: (I, W): of those that match every W-th, from number I on; the others are left to others.
+    looking: `watch` and `profile` of `experiment.run`.
 
   Returns:
     name -> what `result.json` holds, of the cases that are finished. `runs.csv` has their runs.
@@ -90,7 +92,7 @@ def run(
     described = json.dumps(files.plain(case.data.to_dict()), sort_keys=True)
     if described not in datasets:
       datasets = {described: assembly.read_data(case)}  # one at a time in memory
-    experiment.run(case, workdir / name, dataset=datasets[described])
+    experiment.run(case, workdir / name, dataset=datasets[described], **looking)
   paths = {name: workdir / name / RESULT for name in every}
   with locked(workdir, PATIENCE):  # so that the process that ends last writes down all of them
     found = {name: results.read(path) for name, path in paths.items() if path.exists()}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tiny_experiment import tiny
 
-from mamdr_jax import assembly, configure, data, experiment, files, report
+from mamdr_jax import assembly, configure, data, experiment, files, report, search
 from mamdr_jax.data import pack
 from mamdr_jax.evaluate import score
 from mamdr_jax.metrics import domain_auc
@@ -174,7 +174,7 @@ def test_a_section_that_was_made_for_another_name_is_refused(changes):
 
 def test_grid_is_the_product_of_what_is_swept():
   config = tiny(**{"sweep.seed": (0, 1), "sweep.alpha": (0.1, 0.01), "beta": 0.5})
-  points = [(p["seed"], p["alpha"], p["beta"]) for p in assembly.grid(config)]
+  points = [(p["seed"], p["alpha"], p["beta"]) for p in search.points(config)]
   assert points == [(0, 0.1, 0.5), (0, 0.01, 0.5), (1, 0.1, 0.5), (1, 0.01, 0.5)]
 
 

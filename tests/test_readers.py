@@ -8,6 +8,7 @@ import pytest
 
 from mamdr_jax.data import amazon, reviews, taobao
 
+RATED = ("rating", "timestamp")
 PAIRS = [(f"A{n % 7:013d}", f"B{n % 11:09d}", 1 + n % 5, 1000 + n) for n in range(60)]
 LINES = {
   "A_5.json.gz": lambda: [
@@ -50,7 +51,7 @@ def test_amazon_formats_give_the_same_pairs(root, name):
   frame = reviews.read(root / name)
   assert list(frame.itertuples(index=False, name=None)) == [pair[:2] for pair in PAIRS]
   if name != "E.csv":
-    rated = reviews.read(root / name, ratings=True)
+    rated = reviews.read(root / name, known=RATED)
     assert rated["rating"].tolist() == [pair[2] for pair in PAIRS]
     if name != "D.csv":
       assert rated["timestamp"].tolist() == [pair[3] for pair in PAIRS]
@@ -83,7 +84,8 @@ def test_amazon_groups_are_those_of_the_paper():
 def test_amazon_refuses(root):
   refuses("unknown group 'smal'; choose one of 6, 13, small", amazon.load, root, "smal")
   missing = (
-    f"{root} has no X_5.json.gz, X.json.gz, X_5.json, X.json, X.csv.gz or X.csv; it holds A_"
+    f"{root} has no X_5.json.gz, X.json.gz, X_5.json, X.json, X.jsonl.gz, X.jsonl, X.csv.gz or "
+    "X.csv; it holds A_"
   )
   refuses(missing, amazon.load, root, ("A", "X"), error=FileNotFoundError)
   refuses("is not a folder", amazon.load, root / "no", ("A",), error=FileNotFoundError)
@@ -102,11 +104,14 @@ def test_amazon_refuses(root):
     refuses(message, reviews.read, write(bad, lines))
   write(bad, ["user,item,rating", "a,b,5", "a,c,", "a,d,good"])
   refuses(
-    "bad.csv, line 4: the rating is 'good', expected a number", reviews.read, bad, ratings=True
+    "bad.csv, line 4: the rating is 'good', expected a number",
+    reviews.read,
+    bad,
+    known=RATED,
   )
   user = "A000000000000"
   write(bad, [f"B00000000{n},{user}{n},5.0,{when}" for n, when in enumerate(("1", "", "noon"))])
-  refuses("bad.csv, line 3: the timestamp is 'noon'", reviews.read, bad, ratings=True)
+  refuses("bad.csv, line 3: the timestamp is 'noon'", reviews.read, bad, known=RATED)
   bad.write_bytes(b"user,item\n\xff\xfe,b\n")
   refuses("bad.csv, line 2 is not UTF-8", reviews.read, bad)
 

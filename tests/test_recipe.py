@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from mamdr_jax.data import negatives, recipe
-from mamdr_jax.data.pairs import last_of_pairs
+from mamdr_jax.data.pairs import Pairs, last_of_pairs
+from mamdr_jax.data.rules import Rules
 from mamdr_jax.data.split import stratify
 from mamdr_jax.data.statistics import statistics
 
@@ -92,9 +93,9 @@ def test_a_user_whose_negatives_run_out_gets_them_all():
     assert np.bincount(who, minlength=2).tolist() == [min(want[0], 2), min(want[1], 4)]
     assert not set(zip(who.tolist(), what.tolist(), strict=True)) & {(0, 0), (0, 1), (0, 2), (1, 3)}
   rows, counts = negatives.sample_negatives(
-    np.random.default_rng(0), user, item, np.ones(4, np.int8), 0.5
+    np.random.default_rng(0), Pairs(user, item, np.ones(4, np.int8)), 0.5
   )
-  assert rows[2].sum() == 4 and len(rows[2]) == 4 + 1 + 2
+  assert rows.label.sum() == 4 and len(rows.label) == 4 + 1 + 2
   assert counts[negatives.SHORT] == 5
 
 
@@ -110,7 +111,7 @@ def test_splits_are_stratified_to_within_a_row(dataset):
 
 
 def test_the_split_seed_alone_fixes_the_rows(frames, dataset):
-  again, other = recipe.build(frames), recipe.build(frames, split_seed=1)
+  again, other = recipe.build(frames), recipe.build(frames, rules=Rules(split_seed=1))
   assert raw_rows(again) == raw_rows(dataset) and (again.split == dataset.split).all()
   assert raw_rows(other) != raw_rows(dataset)
 

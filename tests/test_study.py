@@ -11,7 +11,7 @@ from handmade import timeless
 from made_results import a_result, a_run, save
 from tiny_experiment import tiny
 
-from mamdr_jax import assembly, configure, experiment, files, launch, study
+from mamdr_jax import assembly, configure, experiment, files, launch, search, study
 from mamdr_jax.workdir.lock import locked
 
 ROOT = Path(__file__).parents[1]
@@ -89,7 +89,7 @@ def test_a_study_runs_each_case_once(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["table5", "table6", "table10"])
 def test_the_papers_studies_give_every_method_the_same_trials(name, scale):
   made = study.cases(paper(f"{name},synthetic-taobao10,{scale}"))
-  trials = {len(assembly.grid(config)) for config in made.values()}
+  trials = {len(search.points(config)) for config in made.values()}
   assert len(trials) == 1
   assert len(made) == {"table5": 20, "table6": 4, "table10": 42 if scale == "small" else 140}[name]
 
@@ -101,12 +101,12 @@ def test_the_ablation_gives_every_method_the_same_trials(data, trials):
   path, numbers = ROOT / "configs" / "ablation.py", {}
   for name, case in study.cases(config_of(path, f"{data},tune")).items():
     method = name.split("/")[0]
-    numbers[method] = numbers.get(method, 0) + len(assembly.grid(case))
+    numbers[method] = numbers.get(method, 0) + len(search.points(case))
   assert numbers == dict.fromkeys(
     ("alternate", "domain_negotiation", "domain_regularization", "mamdr"), trials
   )
   for case in study.cases(config_of(path, f"{data},final")).values():
-    assert [point["seed"] for point in assembly.grid(case)] == [0, 1, 2, 3, 4]
+    assert [point["seed"] for point in search.points(case)] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("data", ["amazon-small", "taobao-10", "synthetic-taobao30", "table"])

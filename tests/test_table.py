@@ -140,7 +140,7 @@ def test_table_refuses(tmp_path):
   refuses("line 4: the price is empty", table.load, path, **NAMES, label="click", dense=("price",))
   write(path, [line.replace("s1,", ",") for line in table_lines()])
   refuses("line 62: the domain is empty, expected an id", table.load, path, **NAMES, label="click")
-  refuses("no.csv is not a file", table.load, tmp_path / "no.csv", error=FileNotFoundError)
+  refuses("no.csv is not there", table.load, tmp_path / "no.csv", error=FileNotFoundError)
 
 
 def test_parquet_is_read_like_a_csv(tmp_path):

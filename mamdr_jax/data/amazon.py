@@ -13,6 +13,7 @@ from mamdr_jax.data.cache import cached
 from mamdr_jax.data.dataset import Dataset
 from mamdr_jax.data.files import find_file
 from mamdr_jax.data.reviews import read
+from mamdr_jax.data.rules import Rules
 
 # The order fixes the ctr ratios. The paper's groups are those of Luo et al. 2023, Tables II and
 # III; "6" and "13" have other categories where the paper's files are hard to come by.
@@ -40,7 +41,9 @@ AMAZON = {
     *("Patio_Lawn_and_Garden", "Prime_Pantry", "Software", "Toys_and_Games", "Video_Games"),
   ),
 }
-ENDINGS = ("_5.json.gz", ".json.gz", "_5.json", ".json", ".csv.gz", ".csv")
+ENDINGS = (
+  *("_5.json.gz", ".json.gz", "_5.json", ".json", ".jsonl.gz", ".jsonl", ".csv.gz", ".csv"),
+)
 
 
 def load(
@@ -49,6 +52,9 @@ def load(
   *,
   positive_from: float | None = None,
   negatives: str = "sampled",
+  split_by: str = "random",
+  split_at: Sequence[float | str] = (0.6, 0.8),
+  core: int = 0,
   split_seed: int = 0,
   cache: str | os.PathLike | None = None,
 ) -> Dataset:
@@ -59,6 +65,10 @@ def load(
     domains: `small`, `6`, `13`, `paper6` or `paper13`, or categories, "A,B".
     positive_from: the lowest rating of a positive; by default every review is one.
     negatives: "sampled" draws them, "rated" takes the pairs that are rated lower.
+    split_by: "random" splits 60/20/20; "time" and "last" go by the times of reviews, see
+      `table.load`.
+    split_at: the two times, or shares of the rows, of a split by time.
+    core: drops rows until every user and every item has so many.
     split_seed: of the negatives and the splits.
     cache: a folder that keeps what was read for the next start; by default nothing is kept.
   """
@@ -67,19 +77,24 @@ def load(
       groups = ", ".join(AMAZON)
       raise ValueError(f"unknown group {domains!r}; choose one of {groups}, or categories 'A,B'")
     domains = AMAZON.get(domains) or [name for name in domains.split(",") if name]
-  options = {"positive_from": positive_from, "negatives": negatives, "split_seed": split_seed}
+  options = {"positive_from": positive_from, "negatives": negatives}
+  rules = Rules(split_by, tuple(split_at), split_seed, core).checked()
   recipe.check_options(positive_from, negatives)
+  known = (*(("rating",) if positive_from is not None else ()),
+           *(("timestamp",) if positive_from is not None or rules.timed else ()))  # fmt: skip
   files, notes = {}, []
   for name in domains:
     files[name], *others = find_file(Path(root), [name + ending for ending in ENDINGS])
     notes += [f"{other.name} was not read, {files[name].name} was" for other in others]
   return cached(
     lambda: recipe.build(
-      {name: read(path, ratings=positive_from is not None) for name, path in files.items()},
+      {name: read(path, known) for name, path in files.items()},
+      rules=rules,
       notes=notes,
       **options,
     ),
     files.values(),
-    {"reader": "amazon", "files": {n: p.name for n, p in files.items()}, "notes": notes, **options},
+    {"reader": "amazon", "files": {n: p.name for n, p in files.items()}, "notes": notes, **options}
+    | rules._asdict(),
     cache,
   )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from mamdr_jax.data.delimited import line_of
 from mamdr_jax.data.files import brief
@@ -50,6 +51,13 @@ def identifiers(path: Path, frame: pd.DataFrame, names: Sequence[str]) -> pd.Dat
   return frame.assign(**made)
 
 
+def joined(columns: Sequence[pd.Series]) -> pd.Categorical | np.ndarray:
+  """Columns one after the other, categories of text kept as such."""
+  if isinstance(columns[0].dtype, pd.CategoricalDtype):
+    return union_categoricals([column.cat.remove_unused_categories() for column in columns])
+  return np.concatenate([column.to_numpy() for column in columns])
+
+
 def integers(path: Path, column: pd.Series) -> np.ndarray:
   """A column of integer ids, `[n] int64`; ValueError at the first that is not one."""
   known, codes = column.cat.categories, column.cat.codes.to_numpy()
@@ -76,6 +84,35 @@ def numbers(path: Path, column: pd.Series) -> np.ndarray:
   wrong = np.abs(values) > np.finfo(np.float32).max
   if wrong.any():
     raise _odd(path, column, wrong, "a number that float32 holds")
+  return values
+
+
+def filled(path: Path, column: pd.Series) -> np.ndarray:
+  """As `numbers`; ValueError at the first cell that is empty."""
+  values = numbers(path, column)
+  if (empty := np.isnan(values)).any():
+    raise ValueError(f"{place(path, column, empty)}: the {column.name} is empty, expected a number")
+  return values
+
+
+def times(path: Path, column: pd.Series) -> np.ndarray:
+  """A column of times, `[n] float64`: numbers as they are, dates as seconds since 1970.
+
+  ValueError at the first cell that is empty or neither.
+  """
+  if isinstance(column.dtype, pd.CategoricalDtype):
+    known, codes = column.cat.categories, column.cat.codes.to_numpy()
+    values = pd.to_numeric(known, errors="coerce").to_numpy(np.float64).copy()
+    dates = np.isnan(values)
+    if dates.any():
+      read = pd.to_datetime(known[dates].str.strip(), format="ISO8601", errors="coerce", utc=True)
+      since = (read - pd.Timestamp(0, tz="UTC")).total_seconds().to_numpy(np.float64)
+      values[dates] = since
+    values = values[codes]
+  else:
+    values = column.to_numpy(np.float64)
+  if (wrong := ~np.isfinite(values)).any():
+    raise _odd(path, column, wrong, "a time, as a number or a date such as 2024-01-31 12:00:00")
   return values
 
 

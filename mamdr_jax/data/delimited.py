@@ -29,6 +29,7 @@ def read_columns(
   *,
   numbers: Collection[str] = (),
   names: Sequence[str] | None = None,
+  delimiter: str = ",",
 ) -> pd.DataFrame:
   """Columns of a CSV file; blank lines are skipped, and blanks around a name in the header.
 
@@ -38,6 +39,7 @@ def read_columns(
     numbers: names here of columns that are float64, NaN where empty, if all their cells are numbers
       or empty; other columns are categories of text.
     names: those of a file without a header.
+    delimiter: the character between cells.
 
   Returns:
     A frame whose index `record` counts lines that are not blank, from 0 with the header. See
@@ -47,23 +49,36 @@ def read_columns(
     ValueError: the file is empty or broken, lacks a column or has it twice, or a row has more or
       fewer cells than the header.
   """
-  header, skip = (list(names), 0) if names else header_of(path)
+  header, skip = (list(names), 0) if names else header_of(path, delimiter)
   check_columns(path, list(columns.values()), header)
   at = {here: str(header.index(there)) for here, there in columns.items()}
   kinds = {at[here]: pa.float64() if here in numbers else TEXT for here in columns}
   try:
-    made = _parse(path, len(header), skip, kinds)
+    made = _parse(path, len(header), skip, kinds, delimiter)
   except pa.ArrowInvalid as error:
     if "conversion error to double" not in str(error):
-      raise broken(path, len(header), str(error)) from None
+      raise broken(path, len(header), str(error), delimiter) from None
     # A cell is no number, or is one in a way of writing of its own: `columns.numbers` will say.
-    made = _parse(path, len(header), skip, dict.fromkeys(kinds, TEXT))
+    made = _parse(path, len(header), skip, dict.fromkeys(kinds, TEXT), delimiter)
   frame = pd.DataFrame({here: made[name] for here, name in at.items()}, copy=False)
   if frame.empty:
     raise ValueError(f"{path} has no rows")
   first = 0 if names else 1
   frame.index = pd.RangeIndex(first, first + len(frame), name="record")
   return frame
+
+
+def read_separated(path: Path, names: Sequence[str], separator: str) -> pd.DataFrame:
+  """All columns of a file without a header, as text; `separator` is a character, once or more.
+
+  Raises:
+    ValueError: as `read_columns`.
+  """
+  # Between the characters of a separator lie cells that are empty.
+  filler = lambda k: [f"{names[k]}{i}" for i in range(len(separator) - 1)]
+  every = [cell for k, name in enumerate(names) for cell in (name, *filler(k))]
+  every = every[: len(every) - len(separator) + 1]
+  return read_columns(path, {name: name for name in names}, names=every, delimiter=separator[0])
 
 
 def as_pandas(column: pa.ChunkedArray) -> pd.Categorical | np.ndarray:
@@ -93,18 +108,18 @@ def line_of(path: Path, record: int) -> int:
   return next(line for k, (line, _) in enumerate(records(path)) if k == record)
 
 
-def first_cells(path: Path) -> list[str]:
+def first_cells(path: Path, delimiter: str = ",") -> list[str]:
   """The cells of the first line, without blanks around; ValueError if the file is empty."""
-  for _, cells in records(path):
+  for _, cells in records(path, delimiter):
     return [cell.strip().lstrip("\ufeff").strip() for cell in cells]
   raise ValueError(f"{path} is empty")
 
 
-def records(path: Path) -> Iterator[tuple[int, list[str]]]:
+def records(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
   """The line where it begins, and the cells, of every record that is not a blank line."""
   limit = csv.field_size_limit(LONGEST_LINE)
   try:
-    reader = csv.reader(bounded_lines(path, errors="replace"))
+    reader = csv.reader(bounded_lines(path, errors="replace"), delimiter=delimiter)
     line = 1
     for cells in reader:
       if cells:
@@ -116,9 +131,9 @@ def records(path: Path) -> Iterator[tuple[int, list[str]]]:
     csv.field_size_limit(limit)
 
 
-def header_of(path: Path) -> tuple[list[str], int]:
+def header_of(path: Path, delimiter: str = ",") -> tuple[list[str], int]:
   """The names of the columns, and how many lines they take with the blank ones before."""
-  names, lines = first_cells(path), 0
+  names, lines = first_cells(path, delimiter), 0
   for k, (line, _) in enumerate(records(path)):
     lines = line
     if k == 1:
@@ -127,7 +142,7 @@ def header_of(path: Path) -> tuple[list[str], int]:
 
 
 def _parse(
-  path: Path, width: int, skip: int, kinds: Mapping[str, pa.DataType]
+  path: Path, width: int, skip: int, kinds: Mapping[str, pa.DataType], delimiter: str
 ) -> dict[str, pd.Categorical | np.ndarray]:
   """Columns by their place in the line, "0" the first."""
   with explained(path), opened(path) as file:
@@ -138,7 +153,7 @@ def _parse(
           read_options=arrow.ReadOptions(
             column_names=[str(k) for k in range(width)], skip_rows=skip, block_size=BLOCK
           ),
-          parse_options=arrow.ParseOptions(newlines_in_values=True),
+          parse_options=arrow.ParseOptions(delimiter=delimiter, newlines_in_values=True),
           convert_options=arrow.ConvertOptions(
             column_types=dict(kinds),
             include_columns=list(kinds),
@@ -190,10 +205,10 @@ def opened(path: Path) -> pa.NativeFile:
   return pa.PythonFile(open_bytes(path), "r") if path.suffix == ".gz" else pa.OSFile(str(path))
 
 
-def broken(path: Path, width: int, message: str) -> ValueError:
+def broken(path: Path, width: int, message: str, delimiter: str = ",") -> ValueError:
   """What is wrong with a file that cannot be parsed, with the line where it is found."""
   if "columns, got" in message:
-    for line, cells in records(path):
+    for line, cells in records(path, delimiter):
       if len(cells) != width:
         return ValueError(f"{path}, line {line}: expected {width} cells, found {len(cells)}")
   if "UTF8" in message:

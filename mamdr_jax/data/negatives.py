@@ -5,28 +5,38 @@ from fractions import Fraction
 
 import numpy as np
 
+from mamdr_jax.data.pairs import Pairs
+
 LOW = "pairs rated below positive_from were dropped, and not drawn as negatives either"
 SHORT = "negatives are missing because a user had too few untouched items left"
 CHUNK = 2**22  # scores that the exact path holds at a time
 
 
-def sample_negatives(
-  rng: np.random.Generator, user: np.ndarray, item: np.ndarray, label: np.ndarray, ctr: float
-) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], Counter]:
+def sample_negatives(rng: np.random.Generator, pairs: Pairs, ctr: float) -> tuple[Pairs, Counter]:
   """One domain's positives, then its drawn negatives; what was dropped and what fell short.
 
   Draws ⌊positives / ctr⌋ per user from the items of `item: [p]` that the user has no pair with,
-  or all of those if they are fewer. Pairs with label 0 are dropped, and never drawn.
+  or all of those if they are fewer. Pairs with label 0 are dropped, and never drawn. A negative has
+  the time of a positive of its user, drawn as well.
   """
+  user, item, label, time = pairs
   users, local_user = np.unique(user, return_inverse=True)
   items, local_item = np.unique(item, return_inverse=True)
   want = num_negatives(np.bincount(local_user[label == 1], minlength=len(users)), ctr)
   drawn_user, drawn_item = draw_negatives(rng, local_user, local_item, want, len(items))
   liked = label == 1
-  rows = (
+  if time is not None:
+    owner = local_user[liked]
+    order = np.argsort(owner, kind="stable")
+    count = np.bincount(owner, minlength=len(users))
+    first = np.cumsum(count) - count
+    pick = first[drawn_user] + (rng.random(len(drawn_user)) * count[drawn_user]).astype(int)
+    time = np.concatenate([time[liked], time[liked][order[pick]]])
+  rows = Pairs(
     np.concatenate([user[liked], users[drawn_user]]),
     np.concatenate([item[liked], items[drawn_item]]),
     np.repeat(np.array([1, 0], np.int8), [liked.sum(), len(drawn_user)]),
+    time,
   )
   return rows, Counter({LOW: np.sum(~liked), SHORT: want.sum() - len(drawn_user)})
 

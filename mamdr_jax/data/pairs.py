@@ -1,11 +1,21 @@
 """Distinct pairs of a user and an item, and what their ratings make of them."""
 
 from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 
 UNRATED = "rows without a rating were dropped"
 REPEATED = "repeated (user, item) pairs were dropped"
+
+
+class Pairs(NamedTuple):
+  """Rows of a domain."""
+
+  user: np.ndarray  # [p] int
+  item: np.ndarray  # [p] int
+  label: np.ndarray  # [p] int8
+  time: np.ndarray | None = None  # [p] float64, when, NaN where it is not known
 
 
 def last_of_pairs(
@@ -29,8 +39,8 @@ def label_pairs(
   timestamp: np.ndarray | None = None,
   *,
   positive_from: float | None = None,
-) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], Counter]:
-  """One domain's distinct pairs `(user [p], item [p], label [p] int8)`, and what was dropped.
+) -> tuple[Pairs, Counter]:
+  """One domain's distinct pairs, and what was dropped.
 
   Without `positive_from` all are positives and ratings are ignored. With it, ratings from there up
   are positive, and rows without a rating are dropped.
@@ -39,10 +49,10 @@ def label_pairs(
   if positive_from is not None:
     rows = np.flatnonzero(~np.isnan(rating))
   unrated = len(user) - len(rows)
-  when = None if positive_from is None or timestamp is None else timestamp[rows]
+  when = None if timestamp is None else timestamp[rows]
   rows = rows[last_of_pairs(user[rows], item[rows], when)]
   label = np.ones(len(rows), np.int8)
   if positive_from is not None:
     label = (rating[rows] >= positive_from).astype(np.int8)
   dropped = Counter({UNRATED: unrated, REPEATED: len(user) - unrated - len(rows)})
-  return (user[rows], item[rows], label), dropped
+  return Pairs(user[rows], item[rows], label, None if when is None else timestamp[rows]), dropped

@@ -15,6 +15,7 @@ from mamdr_jax.data.dataset import Dataset
 from mamdr_jax.data.files import listed
 from mamdr_jax.data.negatives import LOW, SHORT, sample_negatives
 from mamdr_jax.data.pairs import REPEATED, UNRATED, label_pairs
+from mamdr_jax.data.rules import PLAIN, Rules
 from mamdr_jax.data.split import as_vocab, counted, finish
 
 NEGATIVES = ("sampled", "rated")
@@ -33,15 +34,15 @@ def build(
   ctr: Sequence[float] = (),
   positive_from: float | None = None,
   negatives: str = "sampled",
-  split_seed: int = 0,
+  rules: Rules = PLAIN,
   notes: Sequence[str] = (),
 ) -> Dataset:
   """Domains of pairs, name -> frame with `user, item[, rating][, timestamp]`, as a split data set.
 
   By default every pair is a positive. With `positive_from`, ratings from there up are; what is
   below is dropped with `negatives="sampled"`, and is all the negatives there are with "rated".
-  `ctr: [D]` are `ctr_ratios` unless given. `split_seed` fixes the negatives and the splits. What
-  was dropped or fell short is counted in `notes`.
+  `ctr: [D]` are `ctr_ratios` unless given. The seed of `rules` fixes the negatives and the splits.
+  Where splits go by time every row needs one. What was dropped or fell short is counted in `notes`.
   """
   check_options(positive_from, negatives)
   if not frames:
@@ -51,25 +52,32 @@ def build(
     told = listed([str(ratio) for ratio in ctr])
     raise ValueError(f"expected {len(frames):,} ctr ratios above 0, one a domain; got {told}")
   pairs, vocab = _number_ids(frames)
-  rngs = np.random.default_rng(split_seed).spawn(len(frames))
+  rngs = np.random.default_rng(rules.split_seed).spawn(len(frames))
   rows, tallies = [], []
   for d, (name, frame) in enumerate(frames.items()):
     if positive_from is not None and "rating" not in frame:
       raise ValueError(f"domain {name!r} has no ratings, which positive_from needs")
-    known = {column: frame[column].to_numpy() for column in RATED if column in frame}
+    if rules.timed and ("timestamp" not in frame or frame["timestamp"].isna().any()):
+      raise ValueError(f"domain {name!r} has rows without a time, by which they are to be split")
+    # Without ratings the time is not looked at, so that which row of a pair stays is as ever.
+    looked = [] if positive_from is None and not rules.timed else RATED
+    known = {column: frame[column].to_numpy() for column in looked if column in frame}
     labelled, tally = label_pairs(*pairs[d], **known, positive_from=positive_from)
+    if not rules.timed:
+      labelled = labelled._replace(time=None)
     if negatives == "sampled":
-      labelled, more = sample_negatives(rngs[d], *labelled, ctr[d])
+      labelled, more = sample_negatives(rngs[d], labelled, ctr[d])
       tally += more
     rows.append(labelled)
     tallies.append(tally)
-  user, item, label = (np.concatenate(column) for column in zip(*rows, strict=True))
+  joined = lambda name: np.concatenate([getattr(row, name) for row in rows])
+  user, item, label = map(joined, ("user", "item", "label"))
   told = ((what, [tally[what] for tally in tallies]) for what in (UNRATED, REPEATED, LOW, SHORT))
   dataset = Dataset(
     ids={"user": user, "item": item},
     dense={},
     label=label,
-    domain=np.repeat(np.arange(len(frames), dtype=np.int32), [len(row[0]) for row in rows]),
+    domain=np.repeat(np.arange(len(frames), dtype=np.int32), [len(row.user) for row in rows]),
     split=np.zeros(len(label), np.int8),
     domains=tuple(frames),
     vocab=vocab,
@@ -78,7 +86,7 @@ def build(
     truth=None,
     notes=(*notes, *(counted(what, tuple(frames), counts) for what, counts in told if any(counts))),
   )
-  return finish(dataset, split_seed=split_seed)
+  return finish(dataset, rules, time=joined("time") if rules.timed else None)
 
 
 def check_options(positive_from: float | None, negatives: str) -> None:

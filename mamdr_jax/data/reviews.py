@@ -21,13 +21,13 @@ NAMES = {
 }
 
 
-def read(path: Path, *, ratings: bool = False) -> pd.DataFrame:
-  """One category as `user, item`; with `ratings` also `rating`, and `timestamp` if there is one.
+def read(path: Path, known: Sequence[str] = ()) -> pd.DataFrame:
+  """One category as `user, item`, and of `known` "rating", and "timestamp" if there is one.
 
   Ids are categories of text; ratings and timestamps are float64, NaN where empty.
   """
-  wanted = tuple(NAMES) if ratings else ("user", "item")
-  if ".json" in path.suffixes:
+  wanted = ("user", "item", *known)
+  if {".json", ".jsonl"} & set(path.suffixes):
     frame = _read_json(path, wanted)
   else:
     cells = first_cells(path)
@@ -72,11 +72,20 @@ def _columns(path: Path, wanted: Sequence[str], present: Sequence[str]) -> dict[
   return columns
 
 
+def names_in(review: object, wanted: Sequence[str]) -> list[str]:
+  """How a review calls what is wanted: as those of 2023 do, or as those of 2018 and 2014."""
+  there = review if isinstance(review, dict) else {}
+  of_2023 = "user_id" in there
+  return [
+    next((n for n in NAMES[name] if of_2023 and n in there), NAMES[name][-1]) for name in wanted
+  ]
+
+
 def _read_json(path: Path, wanted: Sequence[str]) -> pd.DataFrame:
   """JSON lines, a review each, as columns of text."""
   known = {name: {} for name in wanted}
   codes = {name: array("i") for name in wanted}
-  lines = array("q")
+  lines, keys = array("q"), None
   for line, text in enumerate(bounded_lines(path), 1):
     if not text.strip():
       continue
@@ -84,11 +93,12 @@ def _read_json(path: Path, wanted: Sequence[str]) -> pd.DataFrame:
       review = json.loads(text)
     except (ValueError, RecursionError) as error:  # nested too deeply, or too long a number
       raise ValueError(f"{path}, line {line} is not JSON: {brief(error, 100)}") from None
+    keys = names_in(review, wanted) if keys is None else keys
     try:
-      values = [review[NAMES[name][-1]] for name in wanted]
+      values = [review[key] for key in keys]
     except (KeyError, TypeError):
       there = listed(list(review)) if isinstance(review, dict) else brief(text)
-      keys = ", ".join(NAMES[name][-1] for name in wanted)
+      keys = ", ".join(keys)
       raise ValueError(f"{path}, line {line}: expected {keys}; found {there}") from None
     for name, value in zip(wanted, values, strict=True):
       if not isinstance(value, str | int | float | None):

@@ -7,6 +7,7 @@ import pandas as pd
 
 from mamdr_jax.data.dataset import Dataset, num_rows_of
 from mamdr_jax.data.files import brief
+from mamdr_jax.data.rules import Rules, in_core, rare_as_one, splits_of
 
 SMALLEST = 5  # rows of a label that 60/20/20 needs to give every split at least one
 MOST_NAMED = 30  # domains in a note
@@ -28,19 +29,46 @@ def stratify(group: np.ndarray, seed: int) -> np.ndarray:
   return split
 
 
-def finish(dataset: Dataset, *, split_seed: int | None = None) -> Dataset:
-  """Splits the rows, drops domains too small for that, and ids that no row has.
+def finish(
+  dataset: Dataset, rules: Rules, *, given: bool = False, time: np.ndarray | None = None
+) -> Dataset:
+  """Drops rows that `rules` do, splits the others, and drops what is too small for that or unused.
 
-  With `split_seed=None` the splits are taken as they are, and a domain stays if it has a row to
-  train on: where it lacks a label in valid or test it has no AUC (`dataset.unmeasured`). Where rows
-  are split here, it stays if there are 5 rows of either label, so that every split has both.
+  Where the splits are `given`, or go by `time` [n], a domain stays if it has a row to train on:
+  where it lacks a label in valid or test it has no AUC (`dataset.unmeasured`). Where rows are split
+  at random, it stays if there are 5 rows of either label, so that every split has both.
   ValueError if no domain stays.
   """
-  group = dataset.domain * 2 + dataset.label
-  if split_seed is not None:
+  if rules.core > 1:
+    stays = in_core(rules.core, *(dataset.ids[field] for field in ("user", "item")))
+    if not stays.any():
+      raise ValueError(f"core={rules.core}: no row is left whose user and item have so many")
+    if not stays.all():
+      told = f"{np.sum(~stays):,} rows were dropped whose user or item has fewer than {rules.core}"
+      dataset = rows_of(dataset, stays)._replace(notes=(*dataset.notes, told))
+      time = None if time is None else time[stays]
+  random = not given and not rules.timed
+  if random:
+    group = dataset.domain * 2 + dataset.label
     group = group.astype(np.int16 if len(dataset.domains) < 2**14 else np.int32)  # radix sort
-    dataset = dataset._replace(split=stratify(group, split_seed))
-  return drop_unused(drop_small(dataset, SMALLEST if split_seed is not None else 0))
+    dataset = dataset._replace(split=stratify(group, rules.split_seed))
+  elif not given:
+    split = splits_of(rules, time, dataset.ids["user"], dataset.domain)
+    dataset = dataset._replace(split=split)
+  dataset = drop_small(dataset, SMALLEST if random else 0)
+  return drop_unused(rare_as_one(dataset, rules.rare) if rules.rare else dataset)
+
+
+def rows_of(dataset: Dataset, which: np.ndarray | slice) -> Dataset:
+  """Some of the rows."""
+  pick = lambda columns: {field: column[which] for field, column in columns.items()}
+  return dataset._replace(
+    ids=pick(dataset.ids),
+    dense=pick(dataset.dense),
+    label=dataset.label[which],
+    domain=dataset.domain[which],
+    split=dataset.split[which],
+  )
 
 
 def drop_small(dataset: Dataset, smallest: int) -> Dataset:
@@ -63,12 +91,9 @@ def drop_small(dataset: Dataset, smallest: int) -> Dataset:
     raise ValueError(f"no domain is left of {len(stays):,}, because {why}: {told}")
   rows = stays[dataset.domain]
   renumbered = np.cumsum(stays, dtype=np.int32) - 1
+  dataset = rows_of(dataset, rows)
   return dataset._replace(
-    ids={field: column[rows] for field, column in dataset.ids.items()},
-    dense={field: column[rows] for field, column in dataset.dense.items()},
-    label=dataset.label[rows],
-    domain=renumbered[dataset.domain[rows]],
-    split=dataset.split[rows],
+    domain=renumbered[dataset.domain],
     domains=tuple(np.array(dataset.domains, object)[stays]),
     notes=(
       *dataset.notes,

@@ -12,14 +12,16 @@ import pandas as pd
 
 from mamdr_jax.data import recipe
 from mamdr_jax.data.cache import cached
-from mamdr_jax.data.columns import identifiers, integers
+from mamdr_jax.data.columns import identifiers, integers, times
 from mamdr_jax.data.dataset import Dataset
 from mamdr_jax.data.delimited import read_columns
 from mamdr_jax.data.features import align, read_embedding
 from mamdr_jax.data.files import find_file, listed
+from mamdr_jax.data.rules import Rules
 
 FILES = ("theme_click_log", "user_embedding", "item_embedding")
 COLUMNS = {"user": "user_id", "item": "item_id", "domain": "theme_id"}
+TIME = "reach_time"
 WIDTH = 128
 
 
@@ -28,6 +30,8 @@ def load(
   num_domains: int = 10,
   themes: Sequence[str | int] = (),
   *,
+  split_by: str = "random",
+  split_at: Sequence[float | str] = (0.6, 0.8),
   split_seed: int = 0,
   cache: str | os.PathLike | None = None,
 ) -> Dataset:
@@ -40,21 +44,27 @@ def load(
     root: the folder, which holds the files of `FILES` as `.csv` or `.csv.gz`.
     num_domains: how many themes, the first to appear.
     themes: ids of themes, instead.
+    split_by: "random" splits 60/20/20; "time" and "last" go by `reach_time`, see `table.load`.
+    split_at: the two times, or shares of the rows, of a split by time.
     split_seed: of the negatives and the splits.
     cache: a folder that keeps what was read for the next start; by default nothing is kept.
   """
   files = [find_file(Path(root), [f"{name}.csv", f"{name}.csv.gz"])[0] for name in FILES]
   chosen = [str(theme) for theme in themes] or num_domains
+  rules = Rules(split_by, tuple(split_at), split_seed).checked()
   return cached(
-    lambda: _build(*files, chosen, split_seed),
+    lambda: _build(*files, chosen, rules),
     files,
-    {"reader": "taobao", "domains": chosen, "split_seed": split_seed},
+    {"reader": "taobao", "domains": chosen, **rules._asdict()},
     cache,
   )
 
 
-def _build(log: Path, users: Path, items: Path, chosen: int | list[str], split_seed: int):
-  clicks = identifiers(log, read_columns(log, COLUMNS), tuple(COLUMNS))
+def _build(log: Path, users: Path, items: Path, chosen: int | list[str], rules: Rules):
+  columns = COLUMNS | ({"timestamp": TIME} if rules.timed else {})
+  clicks = identifiers(log, read_columns(log, columns, numbers=("timestamp",)), tuple(COLUMNS))
+  if rules.timed:
+    clicks = clicks.assign(timestamp=times(log, clicks["timestamp"]))
   themes = list(pd.unique(clicks["domain"]))
   if isinstance(chosen, int):
     if not 0 < chosen <= len(themes):
@@ -74,7 +84,7 @@ def _build(log: Path, users: Path, items: Path, chosen: int | list[str], split_s
     known &= ~bare
   clicks = clicks[known]
   frames = {theme: clicks[clicks["domain"] == theme] for theme in chosen}
-  dataset = recipe.build(frames, split_seed=split_seed, notes=notes)
+  dataset = recipe.build(frames, rules=rules, notes=notes)
   return dataset._replace(
     frozen={
       field: align(path, dataset.vocab[field], *tables[field])

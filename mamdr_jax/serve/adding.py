@@ -28,7 +28,7 @@ from mamdr_jax.evaluate import Serving, moments_of, tallied
 from mamdr_jax.methods import METHODS
 from mamdr_jax.methods.new_domain import Fixed, alone, fixed, new_domain
 from mamdr_jax.objective import Objective
-from mamdr_jax.serve.raw import columns_of
+from mamdr_jax.serve.raw import columns_of, scale_of
 from mamdr_jax.serve.small import gathered, identified, training_rows
 from mamdr_jax.stored import Stored, mean_rows, shared_state
 from mamdr_jax.train import Setup, fit
@@ -81,6 +81,8 @@ def rows_of_file(stored: Stored, path: Path, seed: int = 0) -> Dataset:
   Without a column of labels negatives are drawn as `data/recipe.py` does.
   """
   data, columns = stored.about["config"]["data"], columns_of(stored)
+  if scale_of(stored) == "quantile":
+    raise ValueError("numbers of its rows are in bins of the model's rows; it takes no new domain")
   options = {name: data[name] for name in inspect.signature(table.load).parameters if name in data}
   if data["name"] != "table":
     more = {field: name for field, name in columns.ids.items() if field not in ("user", "item")}

@@ -14,7 +14,7 @@ from mamdr_jax import files, machine
 from mamdr_jax.serve import exported
 from mamdr_jax.serve.function import exported_of, merged
 from mamdr_jax.serve.predict import Predictor
-from mamdr_jax.serve.raw import no_domain
+from mamdr_jax.serve.raw import no_domain, scale_of
 from mamdr_jax.stored import Stored
 from mamdr_jax.workdir import model
 
@@ -69,6 +69,10 @@ def write(predict: Predictor, domain: str, out: Path, exact: bool = True) -> Non
     raise ValueError(f"{no_domain(domain, stored.domains)}it has {some}, ...")
   if out.exists() and not (out / ABOUT).exists():
     raise ValueError(f"{out} is there and was not exported; name another folder, or remove it")
+  if scale_of(stored) != "linear":
+    raise ValueError(
+      f"numbers of its rows are on scale {scale_of(stored)!r}, which is not exported"
+    )
   if importlib.util.find_spec("flatbuffers") is None:
     raise ValueError("JAX writes functions with the package flatbuffers: pip install flatbuffers")
   arrays, structure = merged(predict, stored.domains.index(domain))

@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 
 from mamdr_jax.data.files import brief, check_columns
 from mamdr_jax.data.lookup import distinct, index, rows_of
+from mamdr_jax.data.rules import RARE
+from mamdr_jax.data.scales import binned, logarithmic
 from mamdr_jax.serve.predict import Rows
 from mamdr_jax.stored import Stored
 
@@ -38,7 +40,13 @@ def columns_of(stored: Stored) -> Columns:
   data = stored.about["config"]["data"]
   told = data if data["name"] == "table" else {}
   ids = {field: told.get(field) or field for field in stored.vocab}
-  return Columns(ids, told.get("domain") or "domain", tuple(told.get("dense") or ()))
+  dense = () if scale_of(stored) == "quantile" else tuple(told.get("dense") or ())
+  return Columns(ids, told.get("domain") or "domain", dense)
+
+
+def scale_of(stored: Stored) -> str:
+  """On which scale numbers of rows are, see `table.load`."""
+  return stored.about["config"]["data"].get("scale", "linear")
 
 
 def fields(stored: Stored) -> Columns:
@@ -79,6 +87,11 @@ class Reader:
     self._more = {field: index(raw) for field, raw in stored.more.items()}
     self._names = stored.domains + (added.domains if added else ())
     self._domains = index(np.array(self._names, str))
+    self._rare = {
+      field: np.int32(np.flatnonzero(raw == RARE)[0])
+      for field, raw in stored.vocab.items()
+      if raw.dtype.kind == "U" and (raw == RARE).any()
+    }
     self._fresh = {}
     if added:
       tails = {field: added.vocab[field][len(raw) + 1 :] for field, raw in stored.vocab.items()}
@@ -92,13 +105,19 @@ class Reader:
     domain, unknown = self._domain(source)
     ids, late = {}, domain > len(self.stored.domains)
     for i, field in enumerate(self._ids):
+      if self.stored.vocab[field].dtype.kind == "f":  # numbers in bins
+        number = _numbers(block[named.ids[field]], named.ids[field], place)
+        ids[field] = binned(number, self.stored.vocab[field])
+        continue
       cells = distinct(path, named.ids[field], block[named.ids[field]])
       ids[field], lacking = self.found(field, *cells, late)
       unknown |= lacking.astype(np.int32) << i
     dense = {}
     if named.dense:
       numbers = [_numbers(block[name], name, place) for name in named.dense]
-      dense["row"] = _in_units(np.stack(numbers, axis=1), self.stored.units.get("row"))
+      row = np.stack(numbers, axis=1)
+      row = logarithmic(row) if scale_of(self.stored) == "log" else row
+      dense["row"] = _in_units(row, self.stored.units.get("row"))
     return Rows(ids, dense, domain), unknown
 
   def _domain(self, source: Source) -> tuple[np.ndarray, np.ndarray]:
@@ -118,7 +137,8 @@ class Reader:
   ) -> tuple[np.ndarray, np.ndarray]:
     """The rows of a table that cells, as `distinct` gives them, stand for, and which are not known.
 
-    What is not known, [n] bool, has the row of given features that came later, or the mean. `late`,
+    What is not known, [n] bool, has the row of given features that came later, or that of rare ids
+    where there is one, or the mean. `late`,
     [n] or for all, says where ids are known that only domains that were added have.
     """
     known, more = self._ids[field], self._more.get(field)
@@ -127,7 +147,9 @@ class Reader:
       new = rows_of(self._fresh[field], codes, texts)
       found = np.where((found < 0) & (new >= 0) & late, mean + 1 + new, found)
     lacking = found < 0
-    instead = mean if more is None else mean + 1 + rows_of(more, codes, texts)
+    instead = self._rare.get(field, mean)
+    if more is not None:
+      instead = mean + 1 + rows_of(more, codes, texts)
     return np.where(lacking, instead, found), lacking
 
   def within(self, field: str, rows: np.ndarray, domain: np.ndarray) -> np.ndarray:

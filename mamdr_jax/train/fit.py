@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mamdr_jax.core import DomainBatches, Hparams, Key
@@ -58,6 +59,7 @@ def fit(
   probe: Probe | None = None,
   on_epoch: Callable[[Epoch], None] = lambda epoch: None,
   on_memory: Callable[[int], None] | None = None,
+  ends: Callable[[dict], np.ndarray] | None = None,
   ended: Collection[int] = (),
   resumed: Sequence[Resumed] = (),
 ) -> Iterator[Group]:
@@ -81,6 +83,7 @@ def fit(
     probe: what to measure besides.
     on_epoch: called after every epoch of a group.
     on_memory: told once, before training, how many bytes an epoch takes beyond what is there.
+    ends: (what `on_epoch` was told) -> which of these runs end now, [C'] bool.
     ended: runs that are left out of new groups.
     resumed: groups that go on, before new ones begin.
 
@@ -132,7 +135,7 @@ def fit(
       on_memory(programs[group.phase].memory(group.runs, keys[group.index], train, valid))
       on_memory = None
     program = programs[group.phase]
-    return train_group(group, program, keys, hparams, train, valid, probe, on_epoch, spread)
+    return train_group(group, program, keys, hparams, train, valid, probe, on_epoch, ends, spread)
 
   left_out = {*ended, *(run for some in resumed for run in some.index)}
   rest = np.array([run for run in range(keys.shape[0]) if run not in left_out], int)
@@ -145,7 +148,9 @@ def fit(
     yield group
 
 
-def train_group(group, programs, keys, hparams, train, valid, probe, on_epoch, spread) -> Group:
+def train_group(
+  group, programs, keys, hparams, train, valid, probe, on_epoch, ends, spread
+) -> Group:
   """The group after its last epoch, or the one in which the last of its runs has stopped.
 
   It is spread over so many devices.
@@ -182,7 +187,12 @@ def train_group(group, programs, keys, hparams, train, valid, probe, on_epoch, s
     told = {"run": which} | jax.tree.map(np.asarray, info)
     numbers = np.asarray(runs.epochs)  # while tuning, runs may be at different ones
     for number in np.unique(numbers[going]):
-      here = jax.tree.map(lambda x, of=going & (numbers == number): x[of], told)
+      of = going & (numbers == number)
+      here = jax.tree.map(lambda x, of=of: x[of], told)
+      if ends and (stop := ends(here)).any():
+        stopped = np.array(runs.stopped)
+        stopped[np.flatnonzero(of)[stop]] = True
+        runs = runs._replace(stopped=jnp.asarray(stopped))
       on_epoch(Epoch(int(number), here, functools.partial(snapshot, epoch)))
   return snapshot(epoch)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mamdr_jax import files
 from mamdr_jax.data import Dataset
-from mamdr_jax.files import CONFIG, CSV, CURVES, GROUP, IDS, MODEL, RESULT, RUNS, SHARDS
+from mamdr_jax.files import CONFIG, CSV, CURVES, GROUP, IDS, LOGS, MODEL, RESULT, RUNS, SHARDS
 from mamdr_jax.workdir import checkpoint, identity, ids, metrics, runs
 from mamdr_jax.workdir.checkpoint import Saved
 from mamdr_jax.workdir.lock import locked
@@ -22,7 +22,7 @@ class Begun(NamedTuple):
   whole: bool  # all runs have ended, and `result.json` is there; if not:
   finished: dict[int, dict]  # the results of those that have ended
   going: list[Saved]  # those to go on with
-  seconds: list[float]  # of every run, what its epochs took that are in the metrics
+  lines: list[dict]  # of the metrics, those that stay
 
 
 def begin(
@@ -70,7 +70,7 @@ def begin(
   going = [] if whole else checkpoint.going(workdir, num_runs, finished, lines)
   most = {run: n for saved in going for run, n in zip(saved.index, saved.epochs, strict=True)}
   lines = metrics.keep(workdir, lines, most | dict.fromkeys(finished, math.inf))
-  return Begun(wanted, whole, finished, going, metrics.seconds(lines, num_runs))
+  return Begun(wanted, whole, finished, going, lines)
 
 
 def _kept(workdir: Path, wanted: Mapping, overwrite: bool) -> dict | None:
@@ -142,7 +142,7 @@ def clear(workdir: Path) -> None:
     cases = ()
   for folder in [workdir, *(f for f in below if f.relative_to(workdir).as_posix() in cases)]:
     with contextlib.nullcontext() if folder == workdir else locked(folder):
-      for name in identity.ALL:
+      for name in (*identity.ALL, LOGS):
         if (folder / name).is_dir():
           shutil.rmtree(folder / name)
         else:

@@ -38,6 +38,7 @@ class Journal:
     result: what `result.json` holds, once it does.
     finished: the runs that had ended before, without a result.
     num_ended: how many have by now.
+    lines: of the metrics, as this began.
     seconds: of every run, the time that its epochs took, whenever that was.
     probed: of them, how many were for probes since this began.
   """
@@ -46,7 +47,8 @@ class Journal:
     self.workdir, self.about, self.points = workdir, begun.about, begun.about["points"]
     self.result = results.read(workdir / RESULT) if begun.whole else None
     self.finished, self.num_ended = begun.finished, len(begun.finished)
-    self.seconds, self.probed = begun.seconds, 0.0
+    self.lines, self.probed = begun.lines, 0.0
+    self.seconds = metrics.seconds(begun.lines, len(self.points))
     self._going = begun.going
 
   def resume(self, last: int) -> list[Resumed]:
