@@ -47,6 +47,7 @@ def run(
   share: tuple[int, int] = (0, 1),
   watch: str = "",
   profile: int = 0,
+  progress: Progress | None = None,
 ) -> dict:
   """Trains and evaluates what `config` describes; writes all of it to `workdir` (README).
 
@@ -61,6 +62,7 @@ def run(
     share: (I, W): of the runs every W-th, from number I on.
     watch: who looks on: see `watch.watchers`.
     profile: an epoch of which the workdir gets a trace.
+    progress: shows how far it is; by default one of this experiment alone.
 
   Returns:
     What `result.json` holds.
@@ -86,7 +88,7 @@ def run(
   >>> experiment.objective.predict(params, minibatch(train, 0)).shape
   (32,)
   """
-  workdir, progress = Path(workdir), Progress()
+  workdir, progress = Path(workdir), progress or Progress()
   experiment, training = assemble(config, dataset, progress.on_step)
   training = of_share(training, *share)
   if training.warm_start:

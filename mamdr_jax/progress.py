@@ -26,18 +26,22 @@ class Progress:
 
   Args:
     stream: where to; stderr by default.
+    place: (i, n): the experiment is the i-th, from 0, of n that follow one another.
+    began: when the first of them did, by `time.monotonic`; by default now.
 
   Attributes:
     on_step: to be called at every step, if that is shown, else None.
   """
 
-  def __init__(self, stream=None):
+  def __init__(self, stream=None, place: tuple[int, int] = (0, 1), began: float | None = None):
     self.stream = stream or sys.stderr
     self.on_terminal = self.stream.isatty()
     self.on_step = self._step if self.on_terminal else None
     self.epochs, self.num_runs = 0, 0
     self.steps, self.steps_per_epoch, self.best = 0, 0, -np.inf
     self.started = self.shown = time.monotonic()
+    self.place, self.began = place, self.started if began is None else began
+    self.done, self.skipped = 0, 0  # epochs, all runs together
     bar = "{desc}|{bar}| epoch {n_fmt}/{total_fmt} [{elapsed}<{remaining}]{postfix}"
     options = {"disable": not self.on_terminal, "file": self.stream, "bar_format": bar}
     self.bar = tqdm(desc="training ", **options)
@@ -61,6 +65,9 @@ class Progress:
     self.best = max(self.best, np.nanmax(auc, initial=-np.inf))
     self.steps_per_epoch, self.steps = self.steps, 0
     self.bar.update(len(runs))
+    self.done += len(runs)
+    if self.on_terminal and self.place[1] > 1:
+      self.bar.set_description_str(f"training, all {self._left() or '?'} at most ")
     if not self.on_terminal:
       which = "" if self.num_runs == 1 else f"run {runs[0] + 1}/{self.num_runs}  "
       if len(runs) > 1:
@@ -68,12 +75,38 @@ class Progress:
       elapsed = time.monotonic() - self.started
       figures = f"loss {info['loss'].mean():.4f}  valid AUC {auc.mean():.4f}"
       line = f"{which}epoch {epoch}/{self.epochs}  {figures}  best {self.best:.4f}"
-      print(f"{line}  {elapsed:.0f} s", file=self.stream, flush=True)
+      left = self._left()
+      left = f", at most {left} left" if left else ""
+      print(f"{line}  {elapsed:.0f} s{left}", file=self.stream, flush=True)
 
   def ended(self, num_runs: int) -> None:
     """So many runs have ended, maybe before their last epoch."""
+    self.skipped += num_runs * self.epochs - self.skipped - self.done
     self.bar.n = num_runs * self.epochs
     self.bar.refresh()
 
+  def _left(self) -> str:
+    """The time that this and the experiments that follow take if each run has all its epochs."""
+    i, n = self.place
+    left = self.num_runs * self.epochs - self.done - self.skipped
+    if left <= 0 and i + 1 == n:
+      return ""
+    here = (time.monotonic() - self.started) * left / max(self.done, 1)
+    if i + 1 < n:
+      whole = time.monotonic() - self.began + here  # of i + 1 of them
+      here += whole * (n - i - 1) / (i + 1)
+    return spoken(here)
+
   def close(self) -> None:
     self.bar.close()
+
+
+def spoken(seconds: float) -> str:
+  """A time as people say it: 40 s, 12 min, 3.5 h.
+
+  >>> spoken(40), spoken(720), spoken(12600)
+  ('40 s', '12 min', '3.5 h')
+  """
+  if seconds < 100:
+    return f"{seconds:.0f} s"
+  return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -7,6 +7,7 @@ import fnmatch
 import itertools
 import json
 import sys
+import time
 from pathlib import Path
 
 import ml_collections
@@ -14,6 +15,7 @@ import ml_collections
 from mamdr_jax import assembly, check, experiment, files, keys, report, results
 from mamdr_jax.configure import vary
 from mamdr_jax.files import CONFIG, CSV, RESULT
+from mamdr_jax.progress import Progress
 from mamdr_jax.workdir import folder, identity
 from mamdr_jax.workdir.lock import locked
 
@@ -85,14 +87,18 @@ def run(
   workdir = Path(workdir)
   with locked(workdir, PATIENCE):
     _begin(workdir, config, every, overwrite)
-  datasets = {}
+  datasets, began, done = {}, time.monotonic(), 0
+  begun = sum((workdir / name / RESULT).exists() for name in chosen)
   for number, name in enumerate(chosen, 1):
     print(f"[{number}/{len(chosen)}] {name}", file=sys.stderr, flush=True)
+    progress = Progress(place=(done, len(chosen) - begun), began=began)
+    done += not (workdir / name / RESULT).exists()
     case = every[name]
     described = json.dumps(files.plain(case.data.to_dict()), sort_keys=True)
     if described not in datasets:
       datasets = {described: assembly.read_data(case)}  # one at a time in memory
-    experiment.run(case, workdir / name, dataset=datasets[described], **looking)
+    dataset = datasets[described]
+    experiment.run(case, workdir / name, dataset=dataset, progress=progress, **looking)
   paths = {name: workdir / name / RESULT for name in every}
   with locked(workdir, PATIENCE):  # so that the process that ends last writes down all of them
     found = {name: results.read(path) for name, path in paths.items() if path.exists()}

@@ -42,6 +42,7 @@ def test_report_of_a_study(study, tmp_path):
     "## AUC per domain on amazon 6, WDL (as Table VII)",
     "## Rates of k2 on synthetic taobao10",
     "## Rates of k4 on synthetic taobao10",
+    "## What was spent",
     "## Average ranks", "## Number of helpers (as Fig. 8)", "## Rates (as Fig. 9)",
     "## Methods over epochs", "## Domains over epochs",
   ]  # fmt: skip

@@ -104,3 +104,12 @@ def test_paper_tables_agree_where_they_overlap():
 )
 def test_place_of_data_in_the_paper(section, expected):
   assert paper.data_of(section) == expected
+
+
+def test_what_was_spent_counts_all_runs():
+  runs = [a_run((0.5, 0.6), seed=s, alpha=a) for s in (0, 1) for a in (0.1, 0.2, 0.3)]
+  for run, epochs in zip(runs, (2, 4, 6, 2, 4, 6), strict=True):
+    run |= {"epochs": epochs, "passes": 10.0, "seconds": 1.5}
+  told = tables.spent_table({"sweep": a_result(runs)})
+  cells = [cell.strip() for cell in told.splitlines()[-1].strip("|").split("|")]
+  assert cells[-5:] == ["3", "6", "24", "240", "9"]

@@ -135,7 +135,7 @@ def shared(tmp_path, monkeypatch):
   over = (("l2", (0.0, 0.1, 0.2, 0.3, 0.4)),)
   config, ran = tiny("alternate", **{"sweep.over": over}), []
 
-  def running(case, workdir, dataset):
+  def running(case, workdir, dataset, progress):
     if not (workdir / files.RESULT).exists():
       ran.append(workdir.name)
       save(workdir, a_result([a_run((0.5, 0.6))], l2=case.l2))

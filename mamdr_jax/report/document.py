@@ -14,7 +14,7 @@ from mamdr_jax.report.replicates import over, pool
 from mamdr_jax.report.results import baselines, by_setting
 from mamdr_jax.report.runs import write_runs
 from mamdr_jax.report.significance import paired_table
-from mamdr_jax.report.tables import DIVERGED, method_table, setting_table
+from mamdr_jax.report.tables import DIVERGED, method_table, setting_table, spent_table
 
 RULES = """\
 Rates, and which experiment stands for a model and a method, are chosen by validation AUC, its mean
@@ -50,6 +50,9 @@ Before ranks are told apart, Friedman's test asks whether there is any differenc
 F form of Iman and Davenport, over domains and over replicates, joined as min F′; over one replicate
 over domains alone. Only where its p is below 0.05 does the picture have Nemenyi's critical
 distance, which takes the domains as the blocks."""
+SPENT = """\
+Over all runs that are there, those that were not chosen among them: rates that were tried, and
+gradients of a minibatch's loss, by which methods are compared that look at more in an epoch."""
 UNCHECKED = {  # of scores of another system, how far their rows are known to be the test rows
   "counts": "its scores are of as many rows and positives in each domain as the test split has; "
   "whether they are the same rows was not looked at",
@@ -119,6 +122,8 @@ def compose(
   for name, result in results.items():
     if len(by_setting(result)) > 1:
       sections.append((f"Rates of {name} on {data[name]}", setting_table(result)))
+  if spent := spent_table(results):
+    sections.append(("What was spent", f"{spent}\n\n{SPENT}"))
   notes = _notes(cells) + [f"- left out: {escape(sentence)}" for sentence in left_out]
   simple = any(baselines(result["runs"]) for result in results.values())
   others = len(cells) > len(_traced(cells))

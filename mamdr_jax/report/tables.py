@@ -97,6 +97,27 @@ def method_table(results: dict[str, dict]) -> str:
   return table(header, rows)
 
 
+def spent_table(results: dict[str, dict]) -> str:
+  """Markdown: how many rates every experiment tried, on how many replicates, and what that took.
+
+  Gradients of minibatches are counted over all epochs of all runs; none where that is not known.
+  """
+  rows = []
+  for name, result in pool(results).items():
+    runs, settings = result["runs"], by_setting(result)
+    known = [run for run in runs if run.get("passes") is not None]
+    if not known:
+      continue
+    gradients = sum(run["passes"] * run["epochs"] for run in known)
+    epochs = sum(run["epochs"] for run in known)
+    called = [name, result["config"]["model"]["name"], names.method_of(result["config"])]
+    rows.append([*called, len(settings), len(runs), f"{epochs:.0f}", f"{gradients:,.0f}",
+                 f"{sum(run.get('seconds', 0.0) for run in runs):.0f}"])  # fmt: skip
+  header = ["run", "model", "method", "rates tried", "runs", "epochs", "gradients", "seconds"]
+  compares = len(rows) > 1 or any(row[3] > 1 for row in rows)
+  return table(header, rows) if compares else ""
+
+
 def verdict(results: dict[str, dict]) -> str:
   """Which result, at its best rates, validation chooses, or "" if they are on several data sets."""
   results = pool(results)
