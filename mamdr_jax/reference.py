@@ -47,7 +47,7 @@ def page() -> str:
         parts.append(_table(rows))
   parts.append(
     "### `method.name=...+finetune`\n\nThe keys of the method that goes before, and\n\n"
-    + _table(row for row in _described("method", finetune, "") if "finetune_rate" in row[0])
+    + _table(row for row in _described("method", finetune, "") if "finetune_" in row[0])
   )
   return "\n\n".join(parts) + "\n"
 
