@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from mamdr_jax import check, machine, measures, stored, warm_start, workers
+from mamdr_jax import advice, check, machine, measures, stored, warm_start, workers
 from mamdr_jax.again import best_run, host_split, keep, load, store
 from mamdr_jax.assembly import Experiment, Packed, Training, assemble, packed
 from mamdr_jax.baselines import baselines, ceiling
@@ -104,14 +104,21 @@ def run(
     if training.workers:
       Crew(training.workers).told(np.array(journal.result is not None))  # to `follow`
     if journal.result is None:
-      said = remarks(experiment.dataset, training.batch_size)
-      print(*experiment.dataset.notes, *said, sep="\n", file=sys.stderr)
       ready = ready or packed(experiment, training)
+      said = list(remarks(experiment.dataset, training.batch_size))
+      said += advice.before(training.config, np.asarray(ready.train.count))
+      print(*experiment.dataset.notes, *said, sep="\n", file=sys.stderr)
       setup = setup_of(experiment, training, ready, workdir)
-      progress.begin(training.epochs * (2 if experiment.method.base else 1), len(journal.points))
+      phases = 2 if experiment.method.base else 1
+      gradients = training.config["search"]["passes"] * int(np.asarray(ready.train.count).sum())
+      progress.begin(training.epochs * phases, len(journal.points), gradients)
       train(experiment, training, setup, ready, journal, progress, lookers)
       add_measures(experiment, training, setup, ready, journal)
       journal.close(outcome(experiment, training, journal, ready.num_parameters))
+      progress.close()
+      trained_ids = not {"user", "item"} <= set(experiment.dataset.frozen)
+      for sentence in advice.after(training.config, journal.result["runs"], trained_ids):
+        print(f"{workdir}: {sentence}", file=sys.stderr)
     elif journal.lacking(measures.keys_of(training.measures)):
       ready = packed(experiment, training)
       setup = setup_of(experiment, training, ready, workdir)

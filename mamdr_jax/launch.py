@@ -42,7 +42,17 @@ def main(argv: list[str]) -> None:
   # Imported after the flags, so that a bad one fails at once.
   import jax
 
-  from mamdr_jax import assembly, backend, experiment, report, shares, study, workers
+  from mamdr_jax import (
+    advice,
+    assembly,
+    backend,
+    budget,
+    experiment,
+    report,
+    shares,
+    study,
+    workers,
+  )
 
   backend.keep_compiled(FLAGS.compilation_cache)
 
@@ -63,6 +73,8 @@ def main(argv: list[str]) -> None:
     if told and jax.process_index():
       experiment.follow(config, workdir)
       return
+    if FLAGS.minutes is not None:
+      config = budget.fitted(config, workdir, FLAGS.minutes)
     if config.cases or config.sweep.over:
       share = share_of(FLAGS.share)
       results = study.run(config, workdir, FLAGS.overwrite, FLAGS.only, share, **looking)
@@ -102,6 +114,8 @@ def main(argv: list[str]) -> None:
     print(f"{heading}:\n\n{body}\n")
   if others:
     print(f"{report.verdict(results)}\n")
+    for said in advice.of_study(results):
+      print(f"{said}\n")
   print(f"{workdir}: {seconds:.0f} s on {first['device']}")
 
 
@@ -122,6 +136,7 @@ def define() -> None:
   flags.DEFINE_string(
     "watch", "", "Who looks on: tensorboard, wandb or wandb:PROJECT, with a comma between."
   )
+  flags.DEFINE_float("minutes", None, "About so long may a search of several methods take.")
   flags.DEFINE_integer("profile", 0, "An epoch whose trace logs/profile/ of the workdir gets.", 0)
   flags.DEFINE_integer("local", 1, "So many processes of this machine train together.", 1)
   flags.DEFINE_string(

@@ -37,7 +37,7 @@ class Progress:
     self.stream = stream or sys.stderr
     self.on_terminal = self.stream.isatty()
     self.on_step = self._step if self.on_terminal else None
-    self.epochs, self.num_runs = 0, 0
+    self.epochs, self.num_runs, self.gradients = 0, 0, 0.0
     self.steps, self.steps_per_epoch, self.best = 0, 0, -np.inf
     self.started = self.shown = time.monotonic()
     self.place, self.began = place, self.started if began is None else began
@@ -46,9 +46,9 @@ class Progress:
     options = {"disable": not self.on_terminal, "file": self.stream, "bar_format": bar}
     self.bar = tqdm(desc="training ", **options)
 
-  def begin(self, epochs: int, num_runs: int) -> None:
-    """So many runs there are, each of so many epochs at most."""
-    self.epochs, self.num_runs = epochs, num_runs
+  def begin(self, epochs: int, num_runs: int, gradients: float = 0.0) -> None:
+    """So many runs there are, each of so many epochs, and if not 0 of so many gradients, at most."""
+    self.epochs, self.num_runs, self.gradients = epochs, num_runs, gradients
     self.bar.total = epochs * num_runs
     self.bar.refresh()
 
@@ -64,6 +64,10 @@ class Progress:
     auc, runs = info["valid"]["mean_auc"], info["run"]
     self.best = max(self.best, np.nanmax(auc, initial=-np.inf))
     self.steps_per_epoch, self.steps = self.steps, 0
+    if self.gradients:
+      most = -(-self.gradients // float(np.mean(info["passes"])))
+      self.epochs = int(min(self.epochs, max(epoch, most)))
+      self.bar.total = self.epochs * self.num_runs
     self.bar.update(len(runs))
     self.done += len(runs)
     if self.on_terminal and self.place[1] > 1:

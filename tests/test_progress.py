@@ -65,3 +65,13 @@ def test_of_several_experiments_all_count(clock):
   clock[0] += 30
   shown.epoch(2, info(0))
   assert said(stream).endswith("60 s, at most 2 min left")
+
+
+def test_a_limit_of_gradients_counts(clock):
+  stream = io.StringIO()
+  shown = Progress(stream)
+  shown.begin(100, 2, gradients=50.0)
+  clock[0] += 10
+  shown.epoch(1, info(0) | {"passes": np.array([20.0])})
+  # Three epochs a run, of which five are left.
+  assert "epoch 1/3" in said(stream) and said(stream).endswith("10 s, at most 50 s left")

@@ -113,3 +113,12 @@ def test_timing_draws_full_minibatches_contiguous_by_domain():
   assert data.batch.domain.tolist() == [0, 0, 1, 1, 2, 2]
   assert data.start.tolist() == [0, 2, 4] and data.count.tolist() == [2, 2, 2]
   assert (data.batch.weight == 1).all() and data.batch.ids["user"].max() < 5
+
+
+def test_readers_account_for_every_row(tmp_path, capsys):
+  module = importlib.import_module("benchmarks.readers")
+  for name in module.OPTIONS:
+    made = module.make(name, tmp_path / name, 1200)
+    module.one(name, tmp_path / name)
+    count, accounted, spent, _ = (float(x) for x in capsys.readouterr().out.split())
+    assert made == accounted == 1200 and count > 400 and spent > 0, name
