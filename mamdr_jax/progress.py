@@ -47,7 +47,7 @@ class Progress:
     self.bar = tqdm(desc="training ", **options)
 
   def begin(self, epochs: int, num_runs: int, gradients: float = 0.0) -> None:
-    """So many runs there are, each of so many epochs, and if not 0 of so many gradients, at most."""
+    """So many runs there are, each of so many epochs, and gradients if not 0, at most."""
     self.epochs, self.num_runs, self.gradients = epochs, num_runs, gradients
     self.bar.total = epochs * num_runs
     self.bar.refresh()
