@@ -19,7 +19,5 @@ def get_config(arg: str = ""):
   group, model, method = configure.parts_of(arg, ("small", "mlp", "mamdr"))
   config = configure.make("amazon", model, method)
   config.data.domains = group
-  config.update(alpha=1e-2, beta=0.2, gamma=0.001, l2=1e-4, patience=15)
-  if "visit_steps" in config.method:
-    config.method.update(visit_steps=5, specific=("tables",))
+  configure.tuned(config, features=False)
   return config

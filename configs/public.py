@@ -5,7 +5,7 @@ where it is had and which files `root` has to hold.
     --workdir=DIR
 
 Neither time nor AUC has been measured here, since none of these sets came with the project; rates
-are the defaults, with short visits. `--statistics` prints what was read.
+are those of configs/amazon.py, for ids with trained tables. `--statistics` prints what was read.
 Often overridden: `alpha`, `data.split_by`, `data.cache` (a folder).
 """
 
@@ -16,6 +16,5 @@ def get_config(arg: str = ""):
   """`data set,model,method`; by default `movielens,mlp,mamdr`."""
   data, model, method = configure.parts_of(arg, ("movielens", "mlp", "mamdr"))
   config = configure.make(data, model, method)
-  if "visit_steps" in config.method:
-    config.method.visit_steps = 5
+  configure.tuned(config, features=False)
   return config

@@ -16,7 +16,6 @@ def get_config(arg: str = ""):
   preset, model, method = configure.parts_of(arg, ("taobao10", "mlp", "mamdr"))
   config = configure.make("synthetic", model, method)
   config.data.preset = preset
-  config.update(alpha=3e-3, beta=0.7, gamma=0.1, epochs=12, patience=12)
-  if "visit_steps" in config.method:
-    config.method.update(visit_steps=5, specific=("net",))
+  configure.tuned(config, features=True)
+  config.epochs = 12
   return config

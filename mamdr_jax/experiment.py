@@ -185,7 +185,7 @@ def train(
   if training.probe_every:
     seen = held(some(data.train, np.asarray(data.train.start)))
     probe = Probe(serving_probe(goal.loss, seen), training.probe_every)
-  ends = halving(training.config, int(np.asarray(data.train.count).sum()))
+  ends = halving(training.config, points, int(np.asarray(data.train.count).sum()))
   for line in journal.lines if ends else ():
     ends(line)
   common = {"epochs": training.epochs, "on_epoch": on_epoch, "ended": journal.finished}

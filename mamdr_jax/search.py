@@ -40,19 +40,31 @@ class Halving:
 
   Asynchronous successive halving (Li et al. 2020, ASHA, Alg. 2): at a rung a run goes on if it is
   among the best 1 / keep of those that have come there so far, or the best. What was before a run
-  decides alone, so that runs that go one after the other, or that were interrupted, end alike.
+  decides alone, so that runs that go one after the other, or that were interrupted, end alike. Of
+  runs of the same rates, which differ in their seed, the first decides for all.
 
   Args:
+    points: the rates and seed of every run.
     rungs: passes, rising.
     keep: one of so many goes on.
     passes: at most so many for a run; 0 for no limit.
     num_minibatches: those of one pass.
   """
 
-  def __init__(self, rungs: Sequence[float], keep: float, passes: float, num_minibatches: int):
+  def __init__(
+    self,
+    points: Sequence[Mapping],
+    rungs: Sequence[float],
+    keep: float,
+    passes: float,
+    num_minibatches: int,
+  ):
+    rates = [tuple(point[name] for name in keys.RATES) for point in points]
+    self._first = [rates.index(of) for of in rates]
     self._rungs, self._keep, self._cap = tuple(rungs), keep, passes
     self._num_minibatches = num_minibatches
     self._at = [{} for _ in self._rungs]  # run -> its best validation AUC there
+    self._ended = [set() for _ in self._rungs]  # those of these runs that ended there
     self._best, self._spent = {}, {}
 
   def __call__(self, told: Mapping) -> np.ndarray:
@@ -70,17 +82,24 @@ class Halving:
 
   def _behind(self, k: int, run: int) -> bool:
     """Whether a run comes to rung k now and is not good enough there."""
-    at = self._at[k]
-    if run in at or self._spent[run] < self._rungs[k]:
+    at, first = self._at[k], self._first[run]
+    if self._spent[run] < self._rungs[k]:
+      return False
+    if first != run:
+      return first in self._ended[k]
+    if run in at:
       return False
     better = sum(auc > self._best[run] for auc in at.values())
     at[run] = self._best[run]
-    return better >= max(1, int(len(at) / self._keep))
+    behind = better >= max(1, int(len(at) / self._keep))
+    if behind:
+      self._ended[k].add(run)
+    return behind
 
 
-def halving(config: Mapping, num_minibatches: int) -> Halving | None:
-  """That of a config; None if all runs go on to their end."""
+def halving(config: Mapping, points: Sequence[Mapping], num_minibatches: int) -> Halving | None:
+  """That of a config and its runs; None if all runs go on to their end."""
   search = config["search"]
   if not (search["rungs"] or search["passes"]):
     return None
-  return Halving(search["rungs"], search["keep"], search["passes"], num_minibatches)
+  return Halving(points, search["rungs"], search["keep"], search["passes"], num_minibatches)

@@ -11,12 +11,15 @@ from mamdr_jax.search import Halving, points
 SPACE = (("alpha", 1e-4, 1e-1),)
 
 
+RUNS = [{"seed": 0, "alpha": float(n), "beta": 0.1, "gamma": 0.1} for n in range(5)]
+
+
 def told(runs, auc, passes=10.0):
   return {"run": runs, "valid": {"mean_auc": auc}, "passes": [passes] * len(runs)}
 
 
 def test_at_a_rung_the_best_of_those_that_came_there_go_on():
-  ends = Halving((2,), keep=2, passes=0, num_minibatches=10)
+  ends = Halving(RUNS, (2,), keep=2, passes=0, num_minibatches=10)
   assert not ends(told([0], [0.6])).any()
   assert not ends(told([0], [0.5])).any()  # the first; its best is .6
   assert not ends(told([1, 2], [0.7, 0.4])).any()
@@ -28,8 +31,16 @@ def test_at_a_rung_the_best_of_those_that_came_there_go_on():
   assert not ends(told([4], [0.1])).any()  # second of five, of which two go on
 
 
+def test_the_first_seed_decides_for_all():
+  points = [RUNS[n] | {"seed": seed} for n in range(2) for seed in range(2)]
+  ends = Halving(points, (1, 2), keep=2, passes=0, num_minibatches=10)
+  for run, auc, goes_on in ((0, 0.7, True), (1, 0.2, True), (2, 0.6, False), (3, 0.9, False)):
+    assert bool(ends(told([run], [auc]))[0]) != goes_on
+  assert not ends(told([0, 1], [0.7, 0.2])).any()
+
+
 def test_no_run_has_more_passes_than_it_may():
-  ends = Halving((), keep=3, passes=3, num_minibatches=10)
+  ends = Halving(RUNS, (), keep=3, passes=3, num_minibatches=10)
   assert [bool(ends(told([0], [0.5], 12.0))[0]) for _ in range(3)] == [False, False, True]
 
 
