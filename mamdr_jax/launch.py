@@ -51,6 +51,7 @@ def main(argv: list[str]) -> None:
     report,
     shares,
     study,
+    training,
     workers,
   )
 
@@ -71,7 +72,7 @@ def main(argv: list[str]) -> None:
       print(assembly.statistics(config))
       return
     if told and jax.process_index():
-      experiment.follow(config, workdir)
+      training.follow(config, workdir)
       return
     if FLAGS.minutes is not None:
       config = budget.fitted(config, workdir, FLAGS.minutes)

@@ -17,7 +17,7 @@ from measured_run import measured_run
 from scripts import printed
 from tiny_experiment import tiny
 
-from mamdr_jax import assembly, experiment, files
+from mamdr_jax import assembly, experiment, files, training
 from mamdr_jax.descent import minibatch
 from mamdr_jax.models import MODELS
 from mamdr_jax.objective import objective
@@ -111,7 +111,7 @@ def compiled_once():
   built, fit = assembly.build(tiny("alternate")), importlib.import_module("mamdr_jax.train.fit")
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(assembly, "build", lambda *_: built)
-    patch.setattr(experiment, "measuring", functools.cache(experiment.measuring))
+    patch.setattr(training, "measuring", functools.cache(training.measuring))
     patch.setattr(fit, "compiled", functools.cache(fit.compiled))
     yield
 

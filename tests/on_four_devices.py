@@ -14,7 +14,7 @@ from handmade import timeless
 from sweeps import fit_all, sweep
 from tiny_experiment import assert_same_states, lines, tiny
 
-from mamdr_jax import assembly, experiment, files
+from mamdr_jax import assembly, experiment, files, training
 from mamdr_jax.configure import lookup
 from mamdr_jax.methods import METHODS
 from mamdr_jax.objective import Objective
@@ -132,7 +132,7 @@ def test_three_runs_are_tuned_on_three_devices_also_where_they_go_on(tmp_path, m
   config = tiny("joint+finetune", **{"sweep.seed": (0, 1, 2), "checkpoint_seconds": 0.0})
   config.epochs, built = 2, assembly.build(config)
   monkeypatch.setattr(assembly, "build", lambda *_: built)  # the three share their programs
-  monkeypatch.setattr(experiment, "measuring", functools.cache(experiment.measuring))
+  monkeypatch.setattr(training, "measuring", functools.cache(training.measuring))
   alone = experiment.run(config, tmp_path / "alone")
   assert {size for _, size in sizes} == {1}
   config.devices = 4

@@ -2,27 +2,19 @@
 
 import jax.numpy as jnp
 
-from mamdr_jax.core import Array, Loss, Method, Optimizer
+from mamdr_jax.core import Array, Method
+from mamdr_jax.methods.arguments import takes_also
 from mamdr_jax.methods.gramian import combining
 
 
-def aligned_mtl(
-  *, loss: Loss, inner: Optimizer, domains_per_step: int | None = None, sparse: bool = True
-) -> Method:
+@takes_also(combining)
+def aligned_mtl(**common) -> Method:
   """Senushkin et al. 2023, Alg. 1: w = √λ_min V Λ^(−1/2) Vᵀ (1/D), where G = V Λ Vᵀ.
 
   Directions in which the gradients do not differ from 0 are left out, and λ_min is the least of the
   others: then no gradient is made longer.
-
-  Args:
-    loss, inner: see `gramian.combining`.
-    domains_per_step: how many domains a step looks at, others in every step; by default all.
-    sparse: a step updates the table rows of its minibatches only.
   """
-  return combining(
-    lambda key, gram: weights(gram),
-    loss=loss, inner=inner, domains_per_step=domains_per_step, sparse=sparse,
-  )  # fmt: skip
+  return combining(lambda key, gram: weights(gram), **common)
 
 
 def weights(gram: Array) -> Array:

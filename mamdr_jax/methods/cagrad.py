@@ -3,19 +3,14 @@
 import jax.numpy as jnp
 import optax
 
-from mamdr_jax.core import Array, Loss, Method, Optimizer
+from mamdr_jax.core import Array, Method
+from mamdr_jax.methods.arguments import takes_also
 from mamdr_jax.methods.gramian import combining, scaled
 from mamdr_jax.methods.quadratic import least, steepest
 
 
-def cagrad(
-  *,
-  loss: Loss,
-  inner: Optimizer,
-  c: float = 0.5,
-  domains_per_step: int | None = None,
-  sparse: bool = True,
-) -> Method:
+@takes_also(combining)
+def cagrad(*, c: float = 0.5, **common) -> Method:
   """Liu et al. 2021, Eq. 3: max over d of minᵢ ⟨gᵢ, d⟩ where ‖d − g₀‖ ≤ c ‖g₀‖, g₀ = mean gᵢ.
 
   By duality d = g₀ + c ‖g₀‖ g_w / ‖g_w‖, g_w = Σ wᵢ gᵢ, with w on the simplex where
@@ -23,19 +18,14 @@ def cagrad(
 
   Args:
     c: how far from the mean gradient, at least 0, which is equal weighting.
-    loss, inner: see `gramian.combining`.
-    domains_per_step: how many domains a step looks at, others in every step; by default all.
-    sparse: a step updates the table rows of its minibatches only.
+    common: what `gramian.combining` takes.
 
   Raises:
     ValueError: `c` is below 0.
   """
   if c < 0:
     raise ValueError(f"c={c}; choose 0 or more")
-  return combining(
-    lambda key, gram: weights(gram, c),
-    loss=loss, inner=inner, domains_per_step=domains_per_step, sparse=sparse,
-  )  # fmt: skip
+  return combining(lambda key, gram: weights(gram, c), **common)
 
 
 def weights(gram: Array, c: float) -> Array:

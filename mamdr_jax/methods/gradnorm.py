@@ -3,20 +3,14 @@
 import jax.numpy as jnp
 import optax
 
-from mamdr_jax.core import Loss, Method, Optimizer
+from mamdr_jax.core import Method
+from mamdr_jax.methods.arguments import takes_also
 from mamdr_jax.methods.gramian import mindful
 from mamdr_jax.view import merge, view
 
 
-def gradnorm(
-  *,
-  loss: Loss,
-  inner: Optimizer,
-  asymmetry: float = 1.5,
-  weight_rate: float = 0.025,
-  domains_per_step: int | None = None,
-  sparse: bool = True,
-) -> Method:
+@takes_also(mindful)
+def gradnorm(*, asymmetry: float = 1.5, weight_rate: float = 0.025, **common) -> Method:
   """Chen et al. 2018, Alg. 1: w moves by Adam along the gradient of Σ | wᵢ ‖gᵢ‖ − Ḡ rᵢ^a |.
 
   Ḡ is the mean of wᵢ ‖gᵢ‖, rᵢ the loss by what it was at the domain's first step, divided by the
@@ -26,9 +20,7 @@ def gradnorm(
   Args:
     asymmetry: a, at least 0.
     weight_rate: that of the weights.
-    loss, inner: see `gramian.combining`.
-    domains_per_step: how many domains a step looks at, others in every step; by default all.
-    sparse: a step updates the table rows of its minibatches only.
+    common: what `gramian.mindful` takes.
   """
   tx = optax.adam(weight_rate)
 
@@ -52,6 +44,4 @@ def gradnorm(
     moved = moved * weight.sum() / moved.sum()
     return weight, merge(mind, (of(moved, first), state), rows)
 
-  return mindful(
-    begin, weigh, loss=loss, inner=inner, domains_per_step=domains_per_step, sparse=sparse
-  )
+  return mindful(begin, weigh, **common)

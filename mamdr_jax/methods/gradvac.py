@@ -3,21 +3,16 @@
 import jax
 import jax.numpy as jnp
 
-from mamdr_jax.core import Array, Loss, Method, Optimizer
+from mamdr_jax.core import Array, Method
+from mamdr_jax.methods.arguments import takes_also
 from mamdr_jax.methods.gramian import mindful
 from mamdr_jax.methods.pcgrad import orders
 
 NEAR = 0.999  # cosines beyond which turning would divide by nothing
 
 
-def gradvac(
-  *,
-  loss: Loss,
-  inner: Optimizer,
-  decay: float = 0.01,
-  domains_per_step: int | None = None,
-  sparse: bool = True,
-) -> Method:
+@takes_also(mindful)
+def gradvac(*, decay: float = 0.01, **common) -> Method:
   """Wang et al. 2021, Alg. 1 and Eqs. 3-4: as PCGrad, with a goal for every pair in place of 0.
 
     φ = cos(g, gⱼ);  if φ < φ̂ᵢⱼ: g ← g + ‖g‖ (φ̂ √(1 − φ²) − φ √(1 − φ̂²)) / (‖gⱼ‖ √(1 − φ̂²)) gⱼ;
@@ -27,9 +22,7 @@ def gradvac(
 
   Args:
     decay: how fast the goals move, above 0 and at most 1.
-    loss, inner: see `gramian.combining`.
-    domains_per_step: how many domains a step looks at, others in every step; by default all.
-    sparse: a step updates the table rows of its minibatches only.
+    common: what `gramian.mindful` takes.
 
   Raises:
     ValueError: `decay` is none.
@@ -43,10 +36,7 @@ def gradvac(
     weight, moved = turned(seen.gram, goals[pairs], order, decay)
     return weight.sum(0), goals.at[pairs].set(moved)
 
-  return mindful(
-    lambda num: jnp.zeros((num, num)), weigh,
-    loss=loss, inner=inner, domains_per_step=domains_per_step, sparse=sparse,
-  )  # fmt: skip
+  return mindful(lambda num: jnp.zeros((num, num)), weigh, **common)
 
 
 def turned(gram: Array, goals: Array, order: Array, decay: float) -> tuple[Array, Array]:

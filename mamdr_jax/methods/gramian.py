@@ -23,8 +23,8 @@ def combining(
   *,
   loss: Loss,
   inner: Optimizer,
-  domains_per_step: int | None,
-  sparse: bool,
+  domains_per_step: int | None = None,
+  sparse: bool = True,
 ) -> Method:
   """A step takes a minibatch of every domain and their gradients gᵢ: θ ← θ − α Σ wᵢ gᵢ.
 
@@ -72,15 +72,18 @@ def mindful(
   *,
   loss: Loss,
   inner: Optimizer,
-  domains_per_step: int | None,
-  sparse: bool,
+  domains_per_step: int | None = None,
+  sparse: bool = True,
 ) -> Method:
   """As `combining`, where weights depend on steps before.
 
   Args:
     begin: how many domains there are -> what is known of them at first.
     weigh: (key, what is known, `Seen`) -> (w, what is known then).
-    loss, inner, domains_per_step, sparse: as there.
+    loss: what to descend on.
+    inner: α -> the optimizer that takes Σ wᵢ gᵢ as its gradient.
+    domains_per_step: how many domains a step looks at, others in every step; by default all.
+    sparse: a step updates the table rows of its minibatches only.
   """
   look = looking(loss, sparse)
 

@@ -2,26 +2,18 @@
 
 import jax.numpy as jnp
 
-from mamdr_jax.core import Array, Loss, Method, Optimizer
+from mamdr_jax.core import Array, Method
+from mamdr_jax.methods.arguments import takes_also
 from mamdr_jax.methods.gramian import combining
 
 
-def imtl_g(
-  *, loss: Loss, inner: Optimizer, domains_per_step: int | None = None, sparse: bool = True
-) -> Method:
+@takes_also(combining)
+def imtl_g(**common) -> Method:
   """Liu et al. 2021, IMTL, Eq. 3: ⟨Σ wⱼ gⱼ, gᵢ / ‖gᵢ‖⟩ is the same for all i, and Σ wⱼ = 1.
 
   Weights may be negative. A step in which no weights do that stands still.
-
-  Args:
-    loss, inner: see `gramian.combining`.
-    domains_per_step: how many domains a step looks at, others in every step; by default all.
-    sparse: a step updates the table rows of its minibatches only.
   """
-  return combining(
-    lambda key, gram: weights(gram),
-    loss=loss, inner=inner, domains_per_step=domains_per_step, sparse=sparse,
-  )  # fmt: skip
+  return combining(lambda key, gram: weights(gram), **common)
 
 
 def weights(gram: Array) -> Array:

@@ -3,20 +3,15 @@
 import jax
 import jax.numpy as jnp
 
-from mamdr_jax.core import Array, Loss, Method, Optimizer
+from mamdr_jax.core import Array, Method
+from mamdr_jax.methods.arguments import takes_also
 from mamdr_jax.methods.gramian import combining
 
 RIDGE, STEPS = 1e-4, 40
 
 
-def nash_mtl(
-  *,
-  loss: Loss,
-  inner: Optimizer,
-  max_norm: float = 1.0,
-  domains_per_step: int | None = None,
-  sparse: bool = True,
-) -> Method:
+@takes_also(combining)
+def nash_mtl(*, max_norm: float = 1.0, **common) -> Method:
   """Navon et al. 2022, Eq. 2: G w = 1 / w, elementwise, w > 0.
 
   Each domain's gain, weighed, is then the same. As the authors' code has it, G is divided by its
@@ -24,19 +19,14 @@ def nash_mtl(
 
   Args:
     max_norm: at most so long is the direction; 0 for no limit.
-    loss, inner: see `gramian.combining`.
-    domains_per_step: how many domains a step looks at, others in every step; by default all.
-    sparse: a step updates the table rows of its minibatches only.
+    common: what `gramian.combining` takes.
 
   Raises:
     ValueError: `max_norm` is below 0.
   """
   if max_norm < 0:
     raise ValueError(f"max_norm={max_norm}; choose 0 or more")
-  return combining(
-    lambda key, gram: weights(gram, max_norm),
-    loss=loss, inner=inner, domains_per_step=domains_per_step, sparse=sparse,
-  )  # fmt: skip
+  return combining(lambda key, gram: weights(gram, max_norm), **common)
 
 
 def weights(gram: Array, max_norm: float) -> Array:

@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from mamdr_jax.core import Array, Key, Loss, Method, Optimizer
+from mamdr_jax.core import Array, Key, Method
+from mamdr_jax.methods.arguments import takes_also
 from mamdr_jax.methods.gramian import combining
 
 
@@ -39,20 +40,14 @@ def project(gram: Array, order: Array) -> Array:
   return jax.vmap(one)(jnp.arange(gram.shape[0]), order)
 
 
-def pcgrad(
-  *, loss: Loss, inner: Optimizer, domains_per_step: int | None = None, sparse: bool = True
-) -> Method:
+@takes_also(combining)
+def pcgrad(**common) -> Method:
   """Yu et al. 2020, Alg. 1: a step takes a minibatch of every domain, and its gradients gᵢ;
 
-    g ← gᵢ;  for j ≠ i in random order: if ⟨g, gⱼ⟩ < 0: g ← g − ⟨g, gⱼ⟩ / ‖gⱼ‖² gⱼ;  θ ← θ − α Σ g.
-
-  Args:
-    loss, inner: see `gramian.combining`.
-    domains_per_step: how many domains a step looks at, others in every step; by default all.
-    sparse: a step updates the table rows of its minibatches only.
+  g ← gᵢ;  for j ≠ i in random order: if ⟨g, gⱼ⟩ < 0: g ← g − ⟨g, gⱼ⟩ / ‖gⱼ‖² gⱼ;  θ ← θ − α Σ g.
   """
 
   def weigh(key, gram):
     return project(gram, orders(key, gram.shape[0])).sum(0)
 
-  return combining(weigh, loss=loss, inner=inner, domains_per_step=domains_per_step, sparse=sparse)
+  return combining(weigh, **common)

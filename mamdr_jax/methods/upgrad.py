@@ -3,29 +3,21 @@
 import jax
 import jax.numpy as jnp
 
-from mamdr_jax.core import Array, Loss, Method, Optimizer
+from mamdr_jax.core import Array, Method
+from mamdr_jax.methods.arguments import takes_also
 from mamdr_jax.methods.gramian import combining, scaled
 from mamdr_jax.methods.quadratic import least, steepest
 
 RIDGE = 1e-4  # of the mean squared length, so that the projection is one
 
 
-def upgrad(
-  *, loss: Loss, inner: Optimizer, domains_per_step: int | None = None, sparse: bool = True
-) -> Method:
+@takes_also(combining)
+def upgrad(**common) -> Method:
   """Quinton & Rey 2024, Sec. 3: gᵢ goes to the nearest d with ⟨d, gⱼ⟩ ≥ 0 for all j.
 
   That is Σ vⱼ gⱼ, v = argmin vᵀ G v over v ≥ eᵢ; w is the mean of the D vectors v.
-
-  Args:
-    loss, inner: see `gramian.combining`.
-    domains_per_step: how many domains a step looks at, others in every step; by default all.
-    sparse: a step updates the table rows of its minibatches only.
   """
-  return combining(
-    lambda key, gram: weights(gram),
-    loss=loss, inner=inner, domains_per_step=domains_per_step, sparse=sparse,
-  )  # fmt: skip
+  return combining(lambda key, gram: weights(gram), **common)
 
 
 def weights(gram: Array) -> Array:
