@@ -8,8 +8,8 @@ Alternate training, DN, MAMDR, a model a domain, and fine-tuning after the first
 trials each at the same number of passes; item popularity stands beside. The table says what each
 reached, and the last line which to take. The argument names other data, as in
 `configs/first.py:amazon-small`.
-Time: about what you give; 10 minutes on 2 cores of an AMD EPYC for the 6 that were given, three other
-processes beside, on 770,000 ratings of 27 domains. Expect a rough answer: trials are few.
+Time: about what you give; 10 minutes on 2 cores of an AMD EPYC for the 6 that were given, three
+other processes beside, on 770,000 ratings of 27 domains. Expect a rough answer: trials are few.
 Often overridden: `search.trials`, `model.embedding_size`, `data.*`.
 """
 

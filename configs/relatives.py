@@ -2,8 +2,8 @@
 
   python launch.py --config=configs/relatives.py --workdir=runs/relatives
 
-Time: see docs/relatives.md, which has the figures of a run. Often overridden: `sweep.seed`,
-`epochs`.
+Time: 15 minutes on a core of an AMD EPYC that other work shared. Expect a mean test AUC between
+0.719 and 0.735, see the page. Often overridden: `sweep.seed`, `epochs`.
 """
 
 from mamdr_jax import configure

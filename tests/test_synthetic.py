@@ -133,7 +133,7 @@ def test_conflict_is_how_two_sides_value_the_same_pairs(conflict, low, high):
 @pytest.mark.parametrize("conflict", [0, 0.5, 1])
 def test_tastes_have_two_sides_and_length_one(conflict):
   for seed in range(5):
-    taste = ground_truth.tastes(np.random.default_rng(seed), 6, 8, conflict)
+    taste = ground_truth.tastes(np.random.default_rng(seed), 6, 8, conflict, 0.4, None)
     np.testing.assert_allclose(np.sum(taste**2, axis=1), 1)
     lowest = np.min(taste @ taste.T)
     assert lowest > 0.4 if conflict == 0 else lowest < 0.4
@@ -194,3 +194,55 @@ def test_splits_are_60_20_20_of_either_label_in_every_domain():
 def test_bad_arguments_are_one_sentence(changes, message):
   with pytest.raises(ValueError, match=message):
     tiny(**changes)
+
+
+def in_common(data, field):
+  """The share of a domain's ids that another domain has, too, the mean over domains."""
+  num = len(data.domains)
+  here = [np.unique(data.ids[field][data.domain == d]) for d in range(num)]
+  times = np.bincount(np.concatenate(here), minlength=len(data.vocab[field]))
+  return np.mean([(times[ids] > 1).mean() for ids in here])
+
+
+def test_domains_share_as_many_items_as_the_dial_says():
+  sizes = {"sizes": (2000,) * 4, "num_users": 800, "num_items": 400}
+  found = [in_common(tiny(shared_items=share, **sizes), "item") for share in (0, 0.3, 0.5, 1)]
+  assert found[0] == 0 and found[3] == 1 and np.all(np.diff(found) > 0.1)
+  apart = tiny(shared_items=0, shared_users=0, **sizes)
+  assert in_common(apart, "user") == in_common(apart, "item") == 0
+
+
+def test_items_are_as_unlike_in_popularity_as_the_dial_says():
+  spread = []
+  for skew in (1, 1.5, 3):
+    data = tiny(skew=skew, sizes=(4000, 4000), num_users=900, num_items=300)
+    times = np.sort(np.bincount(data.ids["item"]))
+    spread.append(times[-30:].sum() / times.sum())
+  assert spread[0] < 0.2 < spread[1] < spread[2] - 0.05
+
+
+def test_what_is_a_domains_own_is_so():
+  tastes = lambda share, few=None: ground_truth.tastes(
+    np.random.default_rng(3), 40, 32, 0.0, share, few
+  )
+  agree = [np.mean((t @ t.T)[~np.eye(40, dtype=bool)]) for t in map(tastes, (0, 0.4, 0.9, 1))]
+  assert agree[0] == pytest.approx(1) and np.all(np.diff(agree) < -0.1) and abs(agree[3]) < 0.1
+  few = tastes(0.4, 5)
+  assert ((few != 0).sum(1) == 5).all()
+  np.testing.assert_allclose((few**2).sum(1), 1)
+  np.testing.assert_array_equal(tastes(0.4, 32), tastes(0.4))
+
+
+@pytest.mark.parametrize(
+  ("dial", "told"),
+  [
+    ({"own_share": 1.1}, r"own_share is 1.1, outside \[0, 1\]"),
+    ({"shared_items": -0.1}, r"shared_items is -0.1, outside \[0, 1\]"),
+    ({"skew": 0.5}, r"skew is 0.5, outside \[1, 10\]"),
+    ({"own_factors": 9}, "own_factors is 9; expected 1 to num_factors=8"),
+    ({"sizes": (30,) * 101, "skew": 2.0}, "these are for at most 100 domains"),
+  ],
+)
+def test_dials_that_cannot_be_are_refused(dial, told):
+  with pytest.raises(ValueError, match=told):
+    tiny(**dial)

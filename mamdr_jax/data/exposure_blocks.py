@@ -12,6 +12,8 @@ import numpy as np
 
 from mamdr_jax.data.blocks import blocks
 
+SKEW = 1.5  # of how popular ids are
+
 
 class Ids(NamedTuple):
   """The users, or the items."""
@@ -73,13 +75,17 @@ def draw(
     yield seeing.ids[user], shown.ids[item]
 
 
-def popular(rng: np.random.Generator, size: int, num_ids: int | np.ndarray) -> np.ndarray:
-  """Draws places in pools: one of the first `q`, as a fraction, with probability `q^(2/3)`.
+def popular(
+  rng: np.random.Generator, size: int, num_ids: int | np.ndarray, skew: float = SKEW
+) -> np.ndarray:
+  """Draws places in pools: one of the first `q`, as a fraction, with probability `q^(1 / skew)`.
 
-  Low ids lead every pool they are in. `u √u` and not a power: IEEE 754 fixes the root's last bit.
+  Low ids lead every pool they are in; with a skew of 1 all are alike. By default it is `u √u` and
+  not a power: IEEE 754 fixes the root's last bit.
   """
   u = rng.random(size)
-  return (num_ids * u * np.sqrt(u)).astype(np.int64)
+  place = u * np.sqrt(u) if skew == SKEW else u**skew
+  return np.minimum((num_ids * place).astype(np.int64), num_ids - 1)
 
 
 def first_seen(pair: np.ndarray) -> np.ndarray:

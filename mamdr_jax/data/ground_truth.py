@@ -5,7 +5,6 @@ import numpy as np
 # Factors have a standard deviation of 1 around these, so that an item (2.25 of a variance of 4.25)
 # or a user (1) matters by itself, besides how well the two of them match (1).
 MEAN = {"user": 1.5, "item": 1.0}
-OWN = 0.4  # length of the part of a taste, itself of length 1, that no other domain has
 FEATURE_NOISE = 0.1  # the features it is added to have a standard deviation of about 1
 CHUNK = 2**17  # numbers that are worked on at a time
 
@@ -18,15 +17,29 @@ def factors(rng: np.random.Generator, field: str, count: int, num_factors: int) 
 
 
 def tastes(
-  rng: np.random.Generator, num_domains: int, num_factors: int, conflict: float
+  rng: np.random.Generator,
+  num_domains: int,
+  num_factors: int,
+  conflict: float,
+  own_share: float,
+  own_factors: int | None,
 ) -> np.ndarray:
-  """`[D, K]`, rows of length 1: on half of the factors domains agree, on half they take sides."""
+  """`[D, K]`, rows of length 1: on half of the factors domains agree, on half they take sides.
+
+  Of each, a part of length `own_share` no other domain has. With `own_factors` so many factors of a
+  domain, drawn, are all that matters there.
+  """
   half = (num_domains, num_factors // 2)
   agreed, opposed = (np.ones(half) * rng.choice((-1.0, 1.0), half[1]) for _ in range(2))
   side = rng.permutation(np.where(np.arange(num_domains) % 2, -1.0, 1.0))[:, None]
   common = np.hstack([np.sqrt(1 - conflict) * agreed, np.sqrt(conflict) * side * opposed])
   own = rng.standard_normal((num_domains, num_factors))
-  return _unit(np.sqrt(1 - OWN**2) * _unit(common) + OWN * _unit(own))
+  taste = _unit(np.sqrt(1 - own_share**2) * _unit(common) + own_share * _unit(own))
+  if own_factors is None or own_factors == num_factors:
+    return taste
+  (chosen,) = rng.spawn(1)
+  rank = np.argsort(chosen.random(taste.shape), axis=1)
+  return _unit(np.where(rank < own_factors, taste, 0.0))
 
 
 def truth(taste: np.ndarray, z: np.ndarray, w: np.ndarray, domain, user, item) -> np.ndarray:

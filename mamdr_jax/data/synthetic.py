@@ -17,7 +17,7 @@ from mamdr_jax.data.counts import (
   zipf_sizes,
 )
 from mamdr_jax.data.dataset import Dataset
-from mamdr_jax.data.exposure import FEW, draw_pairs
+from mamdr_jax.data.exposure import FEW, Dials, draw_pairs
 from mamdr_jax.data.mapped import Empty, mapped
 from mamdr_jax.data.split import stratify
 
@@ -40,7 +40,12 @@ def load(
   feature_size: int = 128,
   num_factors: int = 8,
   conflict: float = 0.5,
+  own_share: float = 0.4,
+  own_factors: int | None = None,
   noise: float = 0.55,
+  shared_users: float = 0.5,
+  shared_items: float = 0.5,
+  skew: float = 1.5,
   seed: int = 0,
   split_seed: int = 0,
   cache: str | os.PathLike | None = None,
@@ -81,7 +86,13 @@ def load(
     feature_size: numbers given for a user and an item.
     num_factors: K, an even number.
     conflict: how much domains disagree, from 0 to 1.
+    own_share: length of the part of a domain's taste, of length 1, that no other domain has.
+    own_factors: so many factors, drawn for each domain, are all that matters there; by default all.
     noise: scale of the logistic noise on the truth.
+    shared_users: of the users that a domain draws from, the share at home in others, from 0, none,
+      to 1, all users; more where there would be too few pairs. For up to 100 domains.
+    shared_items: the same of items.
+    skew: how unlike in popularity users and items are; 1 is not at all. For up to 100 domains.
     seed: of all that is drawn but the splits.
     split_seed: of the splits.
     cache: a folder that keeps the rows, 18 bytes each, as files that are mapped and not read; with
@@ -121,6 +132,14 @@ def load(
     raise ValueError(f"conflict is {conflict}, outside [0, 1]")
   if noise < 0:
     raise ValueError(f"noise is {noise}, below 0")
+  shares = {"own_share": own_share, "shared_users": shared_users, "shared_items": shared_items}
+  for name, share in shares.items():
+    if not 0 <= share <= 1:
+      raise ValueError(f"{name} is {share}, outside [0, 1]")
+  if not 1 <= skew <= 10:
+    raise ValueError(f"skew is {skew}, outside [1, 10]")
+  if own_factors is not None and not 1 <= own_factors <= num_factors:
+    raise ValueError(f"own_factors is {own_factors}; expected 1 to num_factors={num_factors}")
   if preset:
     num_domains, *counts = PRESETS[preset]
     rows, counts = ONLINE_ROWS // one_in, [count // one_in for count in counts]
@@ -136,16 +155,20 @@ def load(
   width = 12 + 8 * num_factors + 4 * feature_size * (features == "frozen")
   _check_memory(sizes, num_users + num_items, width, on_disk=bool(cache))
   rng = np.random.Generator(np.random.PCG64(seed))
-  pairs = draw_pairs(rng, sizes, num_users, num_items)
+  dials = Dials(shared_users, shared_items, skew)
+  pairs = draw_pairs(rng, sizes, num_users, num_items, dials)
   drawn = {
     "num_ids": {"user": num_users, "item": num_items},
     "feature_size": feature_size if features == "frozen" else 0,
     "num_factors": num_factors,
     "conflict": conflict,
+    "own_share": own_share,
+    "own_factors": own_factors,
     "noise": noise,
     "split_seed": split_seed,
   }
   recipe = {"sizes": sizes.tolist(), "positives": positives.tolist(), "seed": seed, **drawn}
+  recipe |= {"dials": list(dials)}
   return mapped(lambda empty: _fill(empty, rng, pairs, sizes, positives, **drawn), recipe, cache)
 
 
@@ -160,6 +183,8 @@ def _fill(
   feature_size: int,
   num_factors: int,
   conflict: float,
+  own_share: float,
+  own_factors: int | None,
   noise: float,
   split_seed: int,
 ) -> Dataset:
@@ -174,7 +199,7 @@ def _fill(
   factors = {
     field: ground_truth.factors(rng, field, count, num_factors) for field, count in num_ids.items()
   }
-  taste = ground_truth.tastes(rng, num_domains, num_factors, conflict)
+  taste = ground_truth.tastes(rng, num_domains, num_factors, conflict, own_share, own_factors)
   domain, truth = empty("domain", (num_rows,), np.int32), empty("truth", (num_rows,), np.float32)
   label, split = (empty(name, (num_rows,), np.int8) for name in ("label", "split"))
   seeds = np.random.SeedSequence(split_seed).generate_state(num_domains, np.uint64)
