@@ -2,8 +2,8 @@
 
   python launch.py --config=configs/study.py --workdir=runs/study
 
-As it stands it takes synthetic data, which needs no files. Time: 6.5 minutes on one core of an AMD
-EPYC that other work shared. Expect no more than an example: four trials are few. Every key of
+As it stands it takes synthetic data, which needs no files. Time: 6.5 minutes on a core of an
+AMD EPYC that other work shared. Expect no more than an example: four trials are few. Every key of
 docs/config.md can be set here, for all cases or for one.
 Often overridden: `sweep.seed`, `search.trials`.
 """
