@@ -28,4 +28,6 @@ def get_config(arg: str = ""):
       config.model[name] = size
   if "k" in config.method:
     config.method.k = 1  # which two domains have, too
+  if kind == "ids":  # tables that learn rows by heart want the lower, others the higher
+    config.sweep.alpha, config.patience = (1e-3, 1e-2), 10
   return config
