@@ -10,7 +10,7 @@ from pathlib import Path
 import ml_collections
 
 from mamdr_jax import assembly, experiment, files
-from mamdr_jax.files import CONFIG, RESULT
+from mamdr_jax.files import CONFIG, LOGS, RESULT
 from mamdr_jax.workdir.journal import opened
 from mamdr_jax.workdir.lock import locked
 from mamdr_jax.workdir.shares import SHARES, folders, gather
@@ -58,5 +58,8 @@ def run(
       gather(workdir, shares)
     result = experiment.run(config, workdir, dataset=dataset)
     for folder in shares:
+      if (folder / LOGS).exists():
+        (workdir / LOGS).mkdir(exist_ok=True)
+        (folder / LOGS).replace(workdir / LOGS / folder.name)
       files.remove(folder)
   return result

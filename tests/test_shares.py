@@ -23,8 +23,9 @@ def test_the_share_that_ends_last_puts_all_together(config, tmp_path, capsys):
   assert [run["seed"] for run in part["runs"]] == [1]
   assert "1 of 2 shares have ended; the last puts them together" in capsys.readouterr().err
   assert not (tmp_path / "run" / files.RESULT).exists()
-  result = shares.run(config, tmp_path / "run", (0, 2))
+  result = shares.run(config, tmp_path / "run", (0, 2), profile=1)
   assert timeless(result) == timeless(whole)
+  assert list((tmp_path / "run/logs/0-2/profile").rglob("*.json.gz"))
   assert sorted_lines(tmp_path / "run") == sorted_lines(tmp_path / "whole")
   assert_same_states(tmp_path / "run", tmp_path / "whole")
   assert not any((tmp_path / "run" / "shares").iterdir())
