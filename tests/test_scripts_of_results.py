@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import optax
 import pytest
-from made_results import ROOT
+from made_results import ROOT, a_result, a_run, save
 from scripts import numbers
 from tiny_experiment import tiny
 
@@ -110,3 +110,20 @@ def test_amazon_6_trains_and_tells_its_memory(tmp_path, monkeypatch):
   assert float(re.search(r"peak resident memory: (\d+\.\d+) GiB", done.stdout)[1]) < 8
   result = files.read_json(tmp_path / "amazon_6_domain_negotiation" / files.RESULT)
   assert list(result["runs"][0]["test"]["auc"]) == list(AMAZON["6"])
+
+
+def test_map_names_who_is_best_in_every_cell(tables, tmp_path):
+  auc = {"rows=100": (0.6, 0.7, 0.65), "rows=400": (0.7, 0.701, 0.6), "rows=1600": (0.8, 0.7, 0.5)}
+  for x, values in auc.items():
+    for method, value in zip(("alternate", "mamdr", "separate"), values, strict=True):
+      run = a_run((value,) * 2, valid=(value + 0.1,) * 2)
+      save(tmp_path / "study" / x / "conflict=0.5" / method, a_result([run], method))
+  (rows,) = tables("results.map", tmp_path / "study", tmp_path / "out")
+  assert [row[:2] for row in rows[1:]] == [[x, "conflict=0.5"] for x in auc]
+  assert [row[-2:] for row in rows[1:]] == [
+    ["MAMDR", "+0.1000"], ["MAMDR, Alternate", "+0.0010"], ["Alternate", "+0.0000"],
+  ]  # fmt: skip
+  assert rows[2][2:5] == ["0.7000", "0.7010", "0.6000"]
+  assert (tmp_path / "out/map.png").stat().st_size > 1000
+  with pytest.raises(ValueError, match="no cell with alternate and others has ended"):
+    importlib.import_module("results.map").cells_of(tmp_path / "out")

@@ -1,0 +1,94 @@
+"""Who wins where: `python -m results.map STUDY OUT`, of a study of `configs/map.py`.
+
+`OUT` gets map.md, a table a cell with every method's mean test AUC at the rates that validation
+chose, and map.png: in each cell the best by validation, colour and number how far its test AUC is
+above alternate training's. Methods within .002 of the best by validation are named with it.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from mamdr_jax.markdown import table
+from mamdr_jax.report.canvas import drawing
+from mamdr_jax.report.names import method_name
+from mamdr_jax.report.results import best_setting
+from mamdr_jax.results import read
+
+NEAR = 0.002
+BASE = "alternate"
+
+
+def cells_of(study: Path) -> dict[tuple[str, str], dict[str, tuple[float, float]]]:
+  """(x, y) -> method -> (validation AUC, test AUC), of all cells that are finished.
+
+  Raises:
+    ValueError: there is none.
+  """
+  found = {}
+  for path in sorted(study.glob("*=*/*=*/*/result.json")):
+    x, y, method = path.relative_to(study).parts[:3]
+    runs = best_setting(read(path))
+    auc = tuple(float(np.mean([run[s]["mean_auc"] for run in runs])) for s in ("valid", "test"))
+    found.setdefault((x, y), {})[method] = auc
+  whole = {cell: of for cell, of in found.items() if BASE in of and len(of) > 1}
+  if not whole:
+    raise ValueError(f"{study}: no cell with {BASE} and others has ended; see configs/map.py")
+  return whole
+
+
+def winners(of: dict[str, tuple[float, float]]) -> list[str]:
+  """The best by validation, and those that are near it, best first."""
+  order = sorted(of, key=lambda method: -of[method][0])
+  return [method for method in order if of[method][0] >= of[order[0]][0] - NEAR]
+
+
+def number(label: str) -> float:
+  """Of "rows=100"."""
+  return float(label.partition("=")[2])
+
+
+def main(study: Path, out: Path) -> None:
+  cells = cells_of(study)
+  xs, ys = (sorted({cell[i] for cell in cells}, key=number) for i in (0, 1))
+  methods = list(dict.fromkeys(method for of in cells.values() for method in of))
+  rows = []
+  for (x, y), of in sorted(cells.items(), key=lambda item: [number(v) for v in item[0]]):
+    told = [f"{of[m][1]:.4f}" if m in of else "" for m in methods]
+    best = ", ".join(map(method_name, winners(of)))
+    rows.append([x, y, *told, best, f"{of[winners(of)[0]][1] - of[BASE][1]:+.4f}"])
+  names = [cell.partition("=")[0] for cell in next(iter(cells))]
+  header = [*names, *map(method_name, methods), "best by validation", "above alternate"]
+  text = table(header, rows)
+  print(text)
+  out.mkdir(parents=True, exist_ok=True)
+  (out / "map.md").write_text(text + "\n", encoding="utf-8")
+  draw(cells, xs, ys, out / "map.png")
+
+
+def draw(cells: dict, xs: list[str], ys: list[str], path: Path) -> None:
+  """A square a cell: who is best, and how far above alternate training."""
+  gain = np.full((len(ys), len(xs)), np.nan)
+  for (x, y), of in cells.items():
+    gain[ys.index(y), xs.index(x)] = of[winners(of)[0]][1] - of[BASE][1]
+  with drawing(path, (2.2 * len(xs) + 2, 1.3 * len(ys) + 1.5)) as (figure, axes):
+    most = max(0.01, float(np.nanmax(np.abs(gain))))
+    image = axes.imshow(gain, cmap="PuOr", vmin=-most, vmax=most, aspect="auto", origin="lower")
+    for (x, y), of in cells.items():
+      best = "\n".join(map(method_name, winners(of)[:3]))
+      value = gain[ys.index(y), xs.index(x)]
+      color = "white" if abs(value) > 0.7 * most else "black"
+      axes.text(xs.index(x), ys.index(y), f"{best}\n{value:+.3f}", color=color, ha="center",
+                va="center", fontsize=8)  # fmt: skip
+    axes.set_xticks(range(len(xs)), [x.partition("=")[2] for x in xs])
+    axes.set_yticks(range(len(ys)), [y.partition("=")[2] for y in ys])
+    axes.set(xlabel=xs[0].partition("=")[0], ylabel=ys[0].partition("=")[0])
+    figure.colorbar(image, label="test AUC above alternate training's")
+
+
+if __name__ == "__main__":
+  parser = argparse.ArgumentParser()
+  parser.add_argument("study", type=Path)
+  parser.add_argument("out", type=Path)
+  main(**vars(parser.parse_args()))
