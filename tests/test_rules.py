@@ -203,3 +203,19 @@ def test_a_folder_is_a_domain_a_file(tmp_path):
   (tmp_path / "empty").mkdir()
   refuses("has no .csv, .csv.gz, .parquet", table.load, tmp_path / "empty",
           error=FileNotFoundError)  # fmt: skip
+
+
+def test_a_time_may_be_empty_where_it_says_which_rating_counts(tmp_path):
+  rows = [f"u{n % 9},i{n % 5},d,{1 + n % 5},{n if n % 3 else ''}" for n in range(90)]
+  write(tmp_path / "t.csv", ["u,i,d,r,t", *rows])
+  read = lambda **more: table.load(
+    tmp_path / "t.csv",
+    **NAMES,
+    rating="r",
+    positive_from=3,
+    negatives="rated",
+    timestamp="t",
+    **more,
+  )
+  assert len(read().label) == 45
+  refuses("t.csv, line 2: the timestamp is 'nan', expected a time", read, split_by="time")

@@ -95,10 +95,11 @@ def filled(path: Path, column: pd.Series) -> np.ndarray:
   return values
 
 
-def times(path: Path, column: pd.Series) -> np.ndarray:
+def times(path: Path, column: pd.Series, needed: bool = True) -> np.ndarray:
   """A column of times, `[n] float64`: numbers as they are, dates as seconds since 1970.
 
-  ValueError at the first cell that is empty or neither.
+  NaN where a cell is empty or says nan, unless all are `needed`. ValueError at the first cell that
+  is neither.
   """
   if isinstance(column.dtype, pd.CategoricalDtype):
     known, codes = column.cat.categories, column.cat.codes.to_numpy()
@@ -108,10 +109,12 @@ def times(path: Path, column: pd.Series) -> np.ndarray:
       read = pd.to_datetime(known[dates].str.strip(), format="ISO8601", errors="coerce", utc=True)
       since = (read - pd.Timestamp(0, tz="UTC")).total_seconds().to_numpy(np.float64)
       values[dates] = since
-    values = values[codes]
+    empty = np.asarray(known.str.strip().str.lower().isin(("", "nan")))
+    values, empty = values[codes], empty[codes]
   else:
     values = column.to_numpy(np.float64)
-  if (wrong := ~np.isfinite(values)).any():
+    empty = np.isnan(values)
+  if (wrong := ~np.isfinite(values) & (needed | ~empty)).any():
     raise _odd(path, column, wrong, "a time, as a number or a date such as 2024-01-31 12:00:00")
   return values
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import union_categoricals
 
 from mamdr_jax.data import delimited, parquet, recipe
 from mamdr_jax.data.cache import cached
-from mamdr_jax.data.columns import filled, identifiers, integers, numbers, one_of, times
+from mamdr_jax.data.columns import filled, identifiers, integers, joined, numbers, one_of, times
 from mamdr_jax.data.dataset import Dataset
 from mamdr_jax.data.features import align, read_features
 from mamdr_jax.data.labelled import SPLIT_CODES, check_options, labelled
@@ -106,7 +105,8 @@ def load(
     columns = named | {f"categorical/{c}": c for c in categorical}
     columns |= {f"dense/{c}": c for c in dense}
     plain = [field for field, (ident, _) in tables.items() if ident.dtype.kind in "iu"]
-    frames = {name: _read(file, columns, plain) for name, file in (domains or {"": path}).items()}
+    read = lambda file: _read(file, columns, plain, rules.timed)
+    frames = {name: read(file) for name, file in (domains or {"": path}).items()}
     if label:
       frame = _together(frames) if domains else frames[""]
       dataset = labelled(path, frame, categorical, dense, rules=rules, **taken)
@@ -151,8 +151,13 @@ def domains_of(path: Path) -> dict[str, Path]:
   return found
 
 
-def _read(path: Path, columns: Mapping[str, str], plain: Sequence[str]) -> pd.DataFrame:
-  """Columns of a file, name here -> name there, ids of the fields `plain` as integers."""
+def _read(
+  path: Path, columns: Mapping[str, str], plain: Sequence[str], timed: bool
+) -> pd.DataFrame:
+  """Columns of a file, name here -> name there, ids of the fields `plain` as integers.
+
+  If it is `timed` every row has to say when it was.
+  """
   read = parquet.read_columns if path.suffix == ".parquet" else delimited.read_columns
   dense = [name for name in columns if name.startswith("dense/")]
   frame = read(path, columns, numbers=("rating", "timestamp", *dense))
@@ -166,7 +171,7 @@ def _read(path: Path, columns: Mapping[str, str], plain: Sequence[str]) -> pd.Da
   for name in dense:
     frame[name] = filled(path, frame[name].rename(name.removeprefix("dense/")))
   if "timestamp" in frame:
-    frame["timestamp"] = times(path, frame["timestamp"])
+    frame["timestamp"] = times(path, frame["timestamp"], needed=timed)
   for name, choices in (("label", {"0": 0, "1": 1}), ("split", SPLIT_CODES)):
     if name in frame:
       one_of(path, frame[name], choices)
@@ -176,16 +181,11 @@ def _read(path: Path, columns: Mapping[str, str], plain: Sequence[str]) -> pd.Da
 def _together(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
   """Frames of domains, one after the other, their names in a column."""
   first, *_ = frames.values()
-  joined = {
-    name: union_categoricals([frame[name] for frame in frames.values()])
-    if isinstance(first[name].dtype, pd.CategoricalDtype)
-    else np.concatenate([frame[name] for frame in frames.values()])
-    for name in first
-  }
+  whole = {name: joined([frame[name] for frame in frames.values()]) for name in first}
   sizes = [len(frame) for frame in frames.values()]
   codes = np.repeat(np.arange(len(frames), dtype=np.int32), sizes)
-  joined["domain"] = pd.Categorical.from_codes(codes, pd.Index(list(frames), dtype="str"))
-  return pd.DataFrame(joined, copy=False).rename_axis("row")
+  whole["domain"] = pd.Categorical.from_codes(codes, pd.Index(list(frames), dtype="str"))
+  return pd.DataFrame(whole, copy=False).rename_axis("row")
 
 
 def _check(named, categorical, dense, positive_from, rules: Rules) -> None:
