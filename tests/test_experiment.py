@@ -127,7 +127,7 @@ def test_domains_that_stop_apart(method, tmp_path):
 def test_fine_tuning_takes_the_arguments_of_its_base_too():
   method = configure.make("synthetic", "mlp", "mamdr+finetune").method
   mamdr = configure.make("synthetic", "mlp", "mamdr").method
-  assert set(method) == {*mamdr, "finetune_rate"}
+  assert set(method) == {*mamdr, "finetune_rate", "finetune_with"}
   with pytest.raises(ValueError, match=r"unknown method 'mamdrr' \(did you mean 'mamdr'\?\)"):
     configure.make("synthetic", "mlp", "mamdrr+finetune")
   with pytest.raises(ValueError, match=r"unknown method 'mamdr\+fine'.*\+finetune"):
