@@ -13,6 +13,7 @@ import numpy as np
 
 from mamdr_jax import assembly, experiment, files, study
 from mamdr_jax.configure import vary
+from mamdr_jax.data.dataset import batch_rows, num_rows_of
 from mamdr_jax.files import CONFIG
 from mamdr_jax.progress import spoken
 from mamdr_jax.workdir import metrics
@@ -75,21 +76,12 @@ def seconds_of_pass(cases: dict) -> dict[str, float]:
     dataset = datasets[described]
     quiet = contextlib.redirect_stderr(io.StringIO())
     with quiet, tempfile.TemporaryDirectory() as folder:
-      experiment.run(pilot, Path(folder), dataset=dataset, progress=Silent())
+      experiment.run(pilot, Path(folder), dataset=dataset)
       line = metrics.whole_lines(Path(folder))[1]
-    made, training = assembly.assemble(pilot, dataset)
-    count = np.asarray(assembly.packed(made, training).train.count).sum()
-    found[name] = line["seconds"] / (line["passes"][0] / count)
+    rows = num_rows_of(dataset, "train")
+    minibatches = np.sum(-(-rows // batch_rows(dataset, case.batch_size)))
+    found[name] = line["seconds"] / (line["passes"][0] / minibatches)
   return found
-
-
-class Silent:
-  """In place of `Progress`."""
-
-  on_step = None
-
-  def __getattr__(self, name):
-    return lambda *args: None
 
 
 def _tuple(value):

@@ -183,6 +183,18 @@ def weighed(told: dict[str, Array]) -> dict[str, Array]:
   return {"loss": (told["loss"] * told["passes"]).sum() / passes, "passes": passes}
 
 
+def steps_of(schedule: Callable[[Key, DomainBatches], Array]) -> Callable:
+  """`Stage.plan` of rounds of one step each, along `schedule`; see `stepwise`."""
+
+  def plan(key, data):
+    order_key, steps_key = jax.random.split(key)
+    order = schedule(order_key, data)
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(steps_key, jnp.arange(order.shape[0]))
+    return Plan(each(order), keys)
+
+  return plan
+
+
 def stepwise(
   schedule: Callable[[Key, DomainBatches], Array],
   gradient: Callable[[Hparams], Callable],
@@ -203,12 +215,6 @@ def stepwise(
     state: the name of the second field.
   """
 
-  def plan(key, data):
-    order_key, steps_key = jax.random.split(key)
-    order = schedule(order_key, data)
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(steps_key, jnp.arange(order.shape[0]))
-    return Plan(each(order), keys)
-
   def take(state, data, entry, hparams):
     looked_up = gather if entry.visits.start.ndim else minibatch
     batch = looked_up(data, entry.visits.start)
@@ -227,5 +233,9 @@ def stepwise(
   begin = lambda state, hparams: state
   end = lambda state, told, hparams: (state, info(told))
   return Stage(
-    plan, begin, take, end, share=Share(look, optimizer, state, as_planned=True, passes=passes)
+    steps_of(schedule),
+    begin,
+    take,
+    end,
+    share=Share(look, optimizer, state, as_planned=True, passes=passes),
   )

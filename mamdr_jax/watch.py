@@ -90,8 +90,6 @@ class WandB(Watcher):
     one = self._of(run)
     one.config.update(dict(point), allow_val_change=True)
     one.summary.update({f"best/{name}": value for name, value in figures.items()})
-    if run + 1 < len(self._runs):  # the last one stays open for the picture
-      one.finish()
 
   def picture(self, path):
     for one in list(self._runs.values())[-1:]:

@@ -8,6 +8,7 @@ are separated by 0x01, each a field, 0x02, an id, 0x03, and a value.
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -106,11 +107,11 @@ def load(
   return cached(build, sources, told | rules._asdict(), cache)
 
 
-class _Common:
+class _Common(NamedTuple):
   """What impressions share, by key."""
 
-  def __init__(self, index: pd.Index, codes: dict[str, np.ndarray]):
-    self.index, self.codes = index, codes
+  index: pd.Index  # the keys
+  codes: dict[str, np.ndarray]  # field -> of every key
 
 
 def _common(path: Path, wanted: Sequence[str], known: dict) -> _Common:

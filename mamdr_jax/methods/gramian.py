@@ -13,8 +13,8 @@ from mamdr_jax import rounds
 from mamdr_jax.core import Array, Key, Loss, Method, Optimizer, Params, Tree
 from mamdr_jax.descent import gather, narrowed, step
 from mamdr_jax.methods.alternate import stepping
-from mamdr_jax.rounds import Plan, Stage
-from mamdr_jax.schedule import check_domains, each, joint_steps
+from mamdr_jax.rounds import Stage
+from mamdr_jax.schedule import check_domains, joint_steps
 from mamdr_jax.view import one_for_all, params_alone
 
 
@@ -116,17 +116,10 @@ def remembering(
     domains_per_step, sparse: see `combining`.
     after: (key of the step, what is known, θ after the step, its minibatches) -> what is known.
   """
-  schedule = schedule_of(domains_per_step)
 
   def init(key, params, train):
     del key
     return MindfulState(params, inner(0.0).init(params), begin(train.start.size))
-
-  def plan(key, data):
-    order_key, steps_key = jax.random.split(key)
-    order = schedule(order_key, data)
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(steps_key, jnp.arange(order.shape[0]))
-    return Plan(each(order), keys)
 
   def take(state, data, entry, hparams):
     batches = gather(data, entry.visits.start)
@@ -140,16 +133,12 @@ def remembering(
     return MindfulState(params, opt_state, mind), {"loss": loss, "passes": passes}
 
   stage = Stage(
-    plan,
+    rounds.steps_of(schedule_of(domains_per_step)),
     lambda state, hparams: state,
     take,
     lambda state, told, hparams: (state, rounds.info(told)),
   )
-  return rounds.method(init, (stage,), one_for_all, served=served)
-
-
-def served(state: MindfulState) -> MindfulState:
-  return params_alone(state)._replace(mind=())
+  return rounds.method(init, (stage,), one_for_all, served=params_alone)
 
 
 def schedule_of(domains_per_step: int | None) -> Callable:

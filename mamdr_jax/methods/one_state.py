@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from mamdr_jax import tree
 from mamdr_jax.core import Loss, Method, Optimizer, Params, Tree
 from mamdr_jax.descent import descend, pull
+from mamdr_jax.methods.domain_regularization import helpers
 from mamdr_jax.schedule import follow, full_pass, visit
 from mamdr_jax.view import view
 
@@ -32,7 +33,6 @@ def one_state(
   The optimizer's moments go from the end of each descent to the beginning of the next. Targets come
   in a shuffled order; the arguments are those of `mamdr`.
   """
-  from mamdr_jax.methods.domain_regularization import helpers
 
   def init(key, params, train):
     num = train.start.size
