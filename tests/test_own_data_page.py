@@ -5,13 +5,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 from pyarrow import csv
-from test_readme import example, launch
+from test_readme import example, launch, served
 
 from mamdr_jax.report import __main__ as report
-from mamdr_jax.serve import __main__ as serve
 
 SMALL = (
   *("--config.model.embedding_size=4", "--config.model.hidden=(8,)", "--config.epochs=2"),
@@ -48,14 +45,7 @@ def test_results_are_split_by_time_compared_and_served(here, monkeypatch):
   report.main(folders, Path(options["out"]), False, options["against"])
   text = Path("runs/report/report.md").read_text(encoding="utf-8")
   assert "## One method against the others" in text
-  serve.define()
-  python, *words = shlex.split(example("own score"))
-  assert (python, words[:2]) == ("python", ["-m", "mamdr_jax.serve"])
-  with flagsaver.flagsaver():
-    _, name, *paths = flags.FLAGS(["serve", *map(serve.underscored, words[2:])])
-    serve.run(name, [Path(path) for path in paths])
-  for flag in flags.FLAGS.flags_by_module_dict()[serve.__name__]:
-    delattr(flags.FLAGS, flag.name)
+  served(example("own score"))
   scores = csv.read_csv("scores.csv").to_pandas()
   assert len(scores) == 3000 and scores["probability"].between(0, 1).all()
 

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from absl import flags
+from absl.testing import flagsaver
 
 from mamdr_jax import configure, experiment, methods, models
 from mamdr_jax.external import __main__ as external
 from mamdr_jax.report import __main__ as report
+from mamdr_jax.serve import __main__ as serve
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -44,6 +47,20 @@ def others(command: str) -> None:
   options = dict(word[2:].split("=") for word in given if word.startswith("--"))
   options = dict.fromkeys(("like", "name", "out")) | options
   external.main([word for word in given if not word.startswith("--")], options, trust)
+
+
+def served(command: str) -> None:
+  """Runs a documented command of `serve` in this process, which has its flags meanwhile."""
+  python, *words = shlex.split(command)
+  assert (python, words[:2]) == ("python", ["-m", "mamdr_jax.serve"])
+  serve.define()
+  try:
+    with flagsaver.flagsaver():
+      _, name, *paths = flags.FLAGS(["serve", *map(serve.underscored, words[2:])])
+      serve.run(name, [Path(path) for path in paths])
+  finally:  # a copy of the list, which loses each as it goes
+    for flag in list(flags.FLAGS.flags_by_module_dict()[serve.__name__]):
+      delattr(flags.FLAGS, flag.name)
 
 
 @pytest.fixture

@@ -1,17 +1,11 @@
 """The commands of docs/serving.md run as they stand."""
 
-import shlex
 import sys
-from pathlib import Path
 
 import numpy as np
-import pytest
-from absl import flags
-from absl.testing import flagsaver
 from pyarrow import csv
-from test_readme import example, launch, others
+from test_readme import example, launch, others, served
 
-from mamdr_jax.serve import __main__ as serve
 from mamdr_jax.serve import load
 
 TINY = (
@@ -25,24 +19,7 @@ PARTS = "store", "score", "recommend", "own", "export", "add"
 OLD = [f"{i},{i + 2},D{1 + i % 2},{i // 2 % 2},train" for i in range(8)]
 
 
-@pytest.fixture(scope="module")
-def here():
-  """A function that runs a command of `serve` in this process."""
-  serve.define()
-
-  def run(command: str) -> None:
-    python, *words = shlex.split(command)
-    assert (python, words[:2]) == ("python", ["-m", "mamdr_jax.serve"])
-    with flagsaver.flagsaver():
-      _, name, *paths = flags.FLAGS(["serve", *map(serve.underscored, words[2:])])
-      serve.run(name, [Path(path) for path in paths])
-
-  yield run
-  for flag in flags.FLAGS.flags_by_module_dict()[serve.__name__]:
-    delattr(flags.FLAGS, flag.name)
-
-
-def test_the_page_of_serving(here, tmp_path, monkeypatch, capsys):
+def test_the_page_of_serving(tmp_path, monkeypatch, capsys):
   monkeypatch.chdir(tmp_path)
   launch(example("serving run"), *TINY)
   (tmp_path / "rows.csv").write_text(example("serving rows"))
@@ -50,7 +27,7 @@ def test_the_page_of_serving(here, tmp_path, monkeypatch, capsys):
   (tmp_path / "new.csv").write_text(example("serving new"))
   (tmp_path / "old.csv").write_text("\n".join(["user,item,domain,label,split", *OLD]) + "\n")
   for command in "".join(example(f"serving {name}") for name in PARTS).splitlines():
-    here(command)
+    served(command)
   found = csv.read_csv("scores.csv").to_pylist()
   assert [row["note"] for row in found][:2] == ["any column", "is carried"]
   assert [row["unknown"] for row in found] == ["", "", "", "user", "domain"]
@@ -78,10 +55,10 @@ def test_the_page_of_serving(here, tmp_path, monkeypatch, capsys):
   np.testing.assert_array_equal(outside, scores[:2])
   (tmp_path / "rates.csv").write_text(example("serving rates"))
   (tmp_path / "labelled.csv").write_text(example("serving labelled"))
-  here(example("serving evaluate"))
+  served(example("serving evaluate"))
   assert "| mean over domains | 5 in all |" in capsys.readouterr().out
   found = {row["domain"]: row for row in csv.read_csv("figures.csv").to_pylist()}
   assert [found[name]["gauc users"] for name in ("D1", "D2")] == [1, 1]
   others(example("serving rows written"))
-  here(example("serving all items"))
+  served(example("serving all items"))
   assert "NDCG@10/all" in capsys.readouterr().out
