@@ -135,7 +135,8 @@ def draw(seconds: dict[str, np.ndarray], path: Path) -> None:
     for i, name in enumerate(ordered):
       few, many = (seconds[name][DOMAINS.index(d)] for d in SHOWN)
       label, color = f"{name}, {many / few:.1f}", shade(i / (len(ordered) - 1))
-      axes.loglog(DOMAINS, seconds[name], color=color, marker=markers[i], label=label)
+      marker = markers[i % len(markers)]
+      axes.loglog(DOMAINS, seconds[name], color=color, marker=marker, label=label)
     guide = np.array(DOMAINS) / DOMAINS[0]
     low = 0.6 * min(s[0] for s in seconds.values())
     for power, style in ((1, "--"), (2, ":")):

@@ -58,6 +58,7 @@ class Training(NamedTuple):
   lanes: int
   checkpoint_seconds: float
   probe_every: int
+  test_every_epoch: bool
   measures: tuple[str, ...]
 
 

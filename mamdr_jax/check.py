@@ -182,7 +182,8 @@ def run_fits(params: Tree, state: Tree, data_bytes: int) -> None:
 
 # What workers cannot have, since tables are spread over them, or visits are.
 ALONE = {"method.sparse": True, "method.all_rows": False, "method.specific_carry": False,
-         "method.specific_scale": 0.0, "probe_every": 0, "warm_start": ""}  # fmt: skip
+         "method.specific_scale": 0.0, "probe_every": 0, "warm_start": "",
+         "test_every_epoch": False}  # fmt: skip
 
 
 def _workers(flat: Mapping) -> None:

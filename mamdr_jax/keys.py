@@ -77,6 +77,9 @@ TRAINING = {
   "probe_every": Key(
     0, "epochs between measurements of how gradients of domains conflict; 0: none", "running"
   ),
+  "test_every_epoch": Key(
+    False, "whether the metrics tell test AUC after every epoch too; nothing goes by it", "running"
+  ),
   "model_lists": Key(
     2**24,
     "items at most in a list that `model/` has for recommendations: those of each domain, and "

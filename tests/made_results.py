@@ -7,6 +7,7 @@ from mamdr_jax import files, report
 ROOT = Path(__file__).parents[1]
 PASSES = {
   "alternate": 10.0,
+  "separate": 10.0,
   "domain_negotiation": 10.0,
   "domain_regularization": 40.0,
   "mamdr": 50.0,

@@ -11,6 +11,7 @@ from mamdr_jax import assembly, configure, data, experiment, files, report, sear
 from mamdr_jax.data import pack
 from mamdr_jax.evaluate import score
 from mamdr_jax.metrics import domain_auc
+from mamdr_jax.workdir import metrics
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,20 @@ def test_conflict_is_measured_every_few_epochs_if_asked(finished, tmp_path, caps
   assert [r["test"] for r in probed["runs"]] == [r["test"] for r in result["runs"]]
 
 
+def test_every_epoch_tells_test_auc_if_asked(finished, tmp_path):
+  """At the best epoch it is the result's; nothing else changes."""
+  _, result = finished
+  config = tiny(**{"sweep.seed": (0, 1), "test_every_epoch": True})
+  told = experiment.run(config, tmp_path / "run")
+  assert [run["test"] for run in told["runs"]] == [run["test"] for run in result["runs"]]
+  lines = metrics.whole_lines(tmp_path / "run")
+  for number, run in enumerate(told["runs"]):
+    (best,) = (line for line in lines if line["run"] == [number]
+               and line["epoch"] == run["best_epoch"])  # fmt: skip
+    np.testing.assert_allclose(best["test"]["mean_auc"], [run["test"]["mean_auc"]], rtol=1e-6)
+    np.testing.assert_allclose(best["test"]["auc"], [list(run["test"]["auc"].values())], rtol=1e-6)
+
+
 def test_another_experiment_is_not_overwritten(finished):
   workdir, _ = finished
   with pytest.raises(ValueError, match="holds another experiment"):
@@ -103,7 +118,10 @@ def test_failed_start_leaves_no_workdir(tmp_path):
   assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.parametrize("method", ["alternate+finetune", "mamdr+finetune", "separate"])
+@pytest.mark.parametrize(
+  "method",
+  [pytest.param("alternate+finetune", marks=pytest.mark.slow), "mamdr+finetune", "separate"],
+)
 def test_domains_that_stop_apart(method, tmp_path):
   """Fine-tuning leaves no domain's validation AUC lower; the state loads and serves."""
   result = experiment.run(tiny(method, **{"sweep.seed": (0, 1)}), tmp_path / "run")

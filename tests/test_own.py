@@ -71,7 +71,7 @@ def test_spread_gives_every_domain_the_same_and_choose_keeps_them_apart(params, 
     handmade.assert_trees_equal(handmade.of_domain(mixed, train.own, d), tree.scale(mine, factor))
 
 
-@pytest.mark.parametrize("visit_steps", [None, 2])
+@pytest.mark.parametrize("visit_steps", [None, pytest.param(2, marks=pytest.mark.slow)])
 def test_deltas_of_own_rows_are_those_of_all_rows_where_domains_have_them_all(params, visit_steps):
   """Bit by bit: what another domain reads is then never a row that the target lacks."""
   every = np.tile(np.arange(handmade.NUM_ROWS, dtype=np.int32), 4)

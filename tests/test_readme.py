@@ -76,6 +76,7 @@ def tiny():
   return make
 
 
+@pytest.mark.slow
 def test_own_data(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   exec(example("data"), {})
@@ -129,6 +130,7 @@ def test_own_method(tiny, tmp_path):
   assert epoch["passes"] == [3 * 2] and np.isfinite(epoch["loss"]).all()
 
 
+@pytest.mark.slow
 def test_own_model_and_method_from_a_file_outside_the_package(tmp_path, monkeypatch):
   """The launcher knows them by the config that adds them, and by their own keys."""
   monkeypatch.chdir(tmp_path)

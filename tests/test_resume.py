@@ -33,7 +33,8 @@ def interrupt(monkeypatch, after):
 @pytest.mark.parametrize(
   ("method", "changes", "after", "trained"),
   [
-    ("mamdr", {"lanes": 1}, (2, 3), 6 + 2),  # within the first run; then at the end of the first
+    # Within the first run; then at the end of the first.
+    pytest.param("mamdr", {"lanes": 1}, (2, 3), 6 + 2, marks=pytest.mark.slow),
     ("alternate", {"lanes": 2}, (2,), 3 + 1),
     ("alternate+finetune", {"lanes": 1}, (5,), 12 + 1),  # while the first run is tuned
     ("mamdr", {"stream": 4, "rest": "disk", "rest_dtype": "bfloat16"}, (2,), 6 + 1),

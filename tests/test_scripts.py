@@ -3,6 +3,7 @@
 import importlib
 
 import jax
+import numpy as np
 import pytest
 from made_results import ROOT, rows_of
 from scripts import numbers
@@ -47,6 +48,7 @@ def test_step_times_every_length_of_the_tables_and_the_machine(tables):
   assert numbers(machine, "GFLOP/s").size == 3
 
 
+@pytest.mark.slow
 def test_models_prints_a_row_a_model(tables):
   some = {name: MODELS[name] for name in ("mlp", "star")}
   sizes = {"FEW": 2, "MANY": 4, "BATCH": 4, "SIZE": 8, "NUM_IDS": 16, "STEPS": 2, "REPEATS": 1}
@@ -64,6 +66,12 @@ def test_models_of_the_papers_sizes_have_the_parameters_and_operations_on_the_pa
   (line,) = [line for line in page.splitlines() if line.startswith(f"| {name} ")]
   told = [int(cell.replace(",", "")) for cell in rows_of(line)[0][1:3]]
   assert list(importlib.import_module("benchmarks.models").size_and_flops(name)) == told
+
+
+def test_methods_draws_a_line_of_every_method(tmp_path):
+  module = importlib.import_module("benchmarks.methods")
+  module.draw({name: np.array(module.DOMAINS) * 0.1 for name in METHODS}, tmp_path / "a.png")
+  assert (tmp_path / "a.png").stat().st_size > 1000
 
 
 @pytest.mark.slow

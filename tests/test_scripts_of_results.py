@@ -1,6 +1,7 @@
 """The scripts of results/ run, at a tiny size, and print what they say."""
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ from tiny_experiment import tiny
 from mamdr_jax import experiment, files
 from mamdr_jax.assembly import read_data
 from mamdr_jax.data.amazon import AMAZON
+from mamdr_jax.measures import BY_DOMAIN, MEAN, MEASURES
 
 
 @pytest.fixture
@@ -84,6 +86,7 @@ def test_new_domain_tells_what_serves_a_domain_that_was_left_out(tables, few, tm
   assert (tmp_path / "synthetic.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_more_data_tells_what_each_way_is_worth_on_first_rows_and_later_ones(tables, few, tmp_path):
   ways = importlib.import_module("results.more_data").WAYS
   ways = dict(list(ways.items())[:2])
@@ -127,3 +130,86 @@ def test_map_names_who_is_best_in_every_cell(tables, tmp_path):
   assert (tmp_path / "out/map.png").stat().st_size > 1000
   with pytest.raises(ValueError, match="no cell with alternate and others has ended"):
     importlib.import_module("results.map").cells_of(tmp_path / "out")
+
+
+def test_which_tells_the_gain_of_every_way_with_a_common_epoch_and_one_a_domain(tables, tmp_path):
+  study, tested = tmp_path / "study", {"rows": {"A": 30, "B": 90}}
+  simple = a_run((0.55, 0.65))
+  for method, gain in {"alternate": 0.0, "mamdr": 0.05, "separate": -0.1}.items():
+    for r in (1, 2, 3):
+      auc = np.array([0.7, 0.6]) + gain + 0.001 * r
+      more = {"stopped": r > 1, "seconds": 10.0 * r, "seed": r}
+      run = a_run(auc.tolist(), **more)
+      run["test"][MEASURES] = {"gauc": {MEAN: 0.6 + gain, BY_DOMAIN: {}}}
+      data = {"name": "amazon", "domains": "6", "split_seed": r}
+      result = a_result([run], method, data=data) | {"tested": tested, "rates": ["alpha"]}
+      result["config"]["method"]["name"] = method
+      folder = save(study / method / str(r), result | {"baselines": simple})
+      lines = [json.loads(line) for line in (folder / files.METRICS).read_text().splitlines()]
+      (folder / files.METRICS).unlink()
+      for epoch, line in enumerate(lines):  # A is best after the first epoch, B after the second
+        valid = [[0.9, 0.5], [0.8, 0.7], [0.7, 0.6]][epoch]
+        line |= {"valid": {"auc": [valid]}, "test": {"auc": [(auc + 0.01 * epoch).tolist()]}}
+        files.append_line(folder / files.METRICS, line)
+  (rows,) = tables("results.which", study, tmp_path / "out")
+  found = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
+  assert found["Alternate"]["test AUC"].startswith("0.6520 ± ")
+  assert found["MAMDR"]["an epoch a domain"].startswith("**0.7070 ± ")
+  assert found["MAMDR"]["over alternate"] == "+0.0500" and float(found["MAMDR"]["p"]) < 0.01
+  assert found["Separate"]["RANK"] == "3.00" and found["Separate"]["over alternate"] == "-0.1000"
+  assert found["item popularity"]["test AUC"].startswith("0.6000")
+  assert {found[name]["capped"] for name in ("Alternate", "MAMDR")} == {"1 of 3"}
+  assert (tmp_path / "out/gains.png").stat().st_size > 1000
+  with pytest.raises(ValueError, match="no replicate has ended"):
+    importlib.import_module("results.which").read(tmp_path / "out")
+
+
+def test_settings_share_users_or_items(tables, tmp_path):
+  rng, amazon = np.random.default_rng(0), tmp_path / "amazon"
+  amazon.mkdir()
+  for category in dict.fromkeys((*AMAZON["13"], "Digital_Music", "Prime_Pantry")):
+    pairs = [f"u{user},{category}{item}" for user, item in rng.integers(40, size=(200, 2))]
+    (amazon / f"{category}.csv").write_text("\n".join(["user,item", *pairs]) + "\n")
+  ratings = [f"{u},{i},{i % 3},{r}" for u, i, r in rng.integers(1, 6, size=(4000, 3))]
+  epinions = tmp_path / "ratings.csv"
+  epinions.write_text("\n".join(["user,item,category,rating", *ratings]) + "\n")
+  out = tmp_path / "out"
+  (rows,) = tables("results.settings", amazon, epinions, out, SMALLEST=1)
+  found = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
+  shares = lambda name: [found[name][f"{of} in several, %"] for of in ("users", "items")]
+  assert found["amazon_13_quarter"]["domains"] == "13" and shares("amazon_13_quarter") == [
+    "100",
+    "0",
+  ]
+  assert shares("epinions_categories") == ["100", "0"]
+  for name in ("epinions_groups", "music_groups", "pantry_at_random"):
+    users, items = shares(name)
+    assert users == "0" and float(items) > 50
+  assert {path.name for path in out.iterdir()} == {f"{name}.csv.gz" for name in found}
+  with pytest.raises(FileNotFoundError, match=r"Digital_Music\.csv"):
+    importlib.import_module("results.settings").category(out, "Digital_Music")
+
+
+def test_defaults_are_told_beside_a_search(tables, monkeypatch, tmp_path):
+  rng = np.random.default_rng(0)
+  lines = [f"u{u},i{i},d{d},{y}" for u, i, d, y in zip(*rng.integers([[20], [15], [3], [2]],
+           size=(4, 300)), strict=True)]  # fmt: skip
+  path = tmp_path / "clicks.csv"
+  path.write_text("\n".join(["user,item,shop,clicked", *lines]) + "\n")
+  module = importlib.import_module("results.defaults")
+  data = module.given(["domain=shop", "label=clicked", "split_at=(0.5, 0.8)"])
+  assert data == {"domain": "shop", "label": "clicked", "split_at": (0.5, 0.8)}
+  made = module.shipped.get_config
+
+  def short(arg):
+    config = made(arg)
+    config.model.update(embedding_size=4, hidden=(4,))
+    config.epochs = 2
+    return config
+
+  monkeypatch.setattr(module.shipped, "get_config", short)
+  (rows,) = tables("results.defaults", tmp_path / "out", {"path": str(path)} | data, TRIALS=2)
+  assert [row[:2] for row in rows[1:]] == [
+    [name, way] for name in ("Alternate", "DN", "MAMDR") for way in ("default", "search")
+  ]
+  assert set(numbers(rows, "runs")) == {2} and (numbers(rows, "test AUC") < 1).all()

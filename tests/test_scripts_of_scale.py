@@ -84,6 +84,7 @@ def test_generator_draws_as_many_rows_a_domain_of_few_and_of_many(tables, monkey
   assert numbers(rows, "seconds").min() > 0 and numbers(rows, "million rows/s").size == 2
 
 
+@pytest.mark.slow
 def test_domains_times_a_pass_of_every_case_and_leaves_table_and_picture(tables, tmp_path):
   module = importlib.import_module("benchmarks.domains")
   some = {case: module.CASES[case] for case in ("DR on tables, bounded",)}

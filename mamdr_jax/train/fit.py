@@ -11,7 +11,7 @@ import numpy as np
 
 from mamdr_jax.core import DomainBatches, Hparams, Key
 from mamdr_jax.data.batches import HostBatches, some
-from mamdr_jax.metrics import Tally
+from mamdr_jax.metrics import Tally, figures
 from mamdr_jax.train.devices import Devices, everywhere, groups_of, rung
 from mamdr_jax.train.programs import Probe, compiled
 from mamdr_jax.train.run import Run, Setup, shapes
@@ -57,6 +57,7 @@ def fit(
   lanes: int = 1,
   devices: Devices = (),
   probe: Probe | None = None,
+  test: DomainBatches | HostBatches | None = None,
   on_epoch: Callable[[Epoch], None] = lambda epoch: None,
   on_memory: Callable[[int], None] | None = None,
   ends: Callable[[dict], np.ndarray] | None = None,
@@ -81,6 +82,7 @@ def fit(
       CPU one after the other is faster.
     devices: over which the runs of a group are dealt out; by default all of it is on the first.
     probe: what to measure besides.
+    test: a split whose `figures` every epoch tells under "test"; nothing goes by them.
     on_epoch: called after every epoch of a group.
     on_memory: told once, before training, how many bytes an epoch takes beyond what is there.
     ends: (what `on_epoch` was told) -> which of these runs end now, [C'] bool.
@@ -113,7 +115,7 @@ def fit(
   abreast = max([lanes * spread, *(some.index.size for some in resumed)]) > 1
   of = lambda method: compiled(setup._replace(method=method), abreast, probe, in_parts, devices)
   programs, seen = [of(method) for method in phases], some(train, np.zeros(1, np.int32))
-  train, valid = everywhere(devices, (train, valid))
+  train, valid, test = everywhere(devices, (train, valid, test))
 
   def fresh(index):
     return Group(index, 0, 0, epochs, programs[0].begin(keys[index], seen))
@@ -135,7 +137,8 @@ def fit(
       on_memory(programs[group.phase].memory(group.runs, keys[group.index], train, valid))
       on_memory = None
     program = programs[group.phase]
-    return train_group(group, program, keys, hparams, train, valid, probe, on_epoch, ends, spread)
+    data = train, valid, test
+    return train_group(group, program, keys, hparams, data, probe, on_epoch, ends, spread)
 
   left_out = {*ended, *(run for some in resumed for run in some.index)}
   rest = np.array([run for run in range(keys.shape[0]) if run not in left_out], int)
@@ -148,14 +151,13 @@ def fit(
     yield group
 
 
-def train_group(
-  group, programs, keys, hparams, train, valid, probe, on_epoch, ends, spread
-) -> Group:
+def train_group(group, programs, keys, hparams, data, probe, on_epoch, ends, spread) -> Group:
   """The group after its last epoch, or the one in which the last of its runs has stopped.
 
   It is spread over so many devices.
   """
   runs, place, aside, epoch = group.runs, np.arange(group.index.size), {}, group.epoch
+  train, valid, test = data
 
   def snapshot(epoch):
     """All runs in NumPy, those that were put aside among them."""
@@ -184,6 +186,8 @@ def train_group(
       asked = time.monotonic()
       seen = jax.block_until_ready(programs.probe(runs, keys[which]))
       info["probe"] = seen | {"seconds": np.full(which.size, time.monotonic() - asked)}
+    if test is not None:
+      info["test"] = jax.vmap(figures)(programs.tally(runs.state, train, test))
     told = {"run": which} | jax.tree.map(np.asarray, info)
     numbers = np.asarray(runs.epochs)  # while tuning, runs may be at different ones
     for number in np.unique(numbers[going]):

@@ -1,0 +1,64 @@
+"""The ways to train side by side: an equal search for each, then replicates at the chosen rates.
+
+  python launch.py --config=configs/fair.py:table,search --config.data.path=PATH \\
+    --workdir=runs/search
+  python launch.py --config=configs/fair.py:table,runs/search --config.data.path=PATH \\
+    --workdir=runs/fair
+
+The second command reads what the first has chosen by validation. Its five replicates have other
+splits, negatives and initial parameters each, and train until validation AUC has not risen for 8
+epochs. Every epoch tells test AUC as well, so that an epoch chosen for each domain can stand beside
+the common one.
+
+Neither time nor AUC has been measured here: results/which.md has both for real sets.
+Often overridden: `data.*`, `--only`.
+"""
+
+from pathlib import Path
+
+from mamdr_jax import configure, results
+from mamdr_jax.files import RESULT
+from mamdr_jax.report.results import best_setting
+
+ALPHA, BETA, GAMMA = ("alpha", 1e-3, 3e-2), ("beta", 0.05, 1.0), ("gamma", 1e-3, 1.0)
+METHODS = {
+  "alternate": (ALPHA,),
+  "alternate+finetune": (ALPHA,),
+  "joint": (ALPHA,),
+  "joint+finetune": (ALPHA,),
+  "separate": (ALPHA,),
+  "reptile": (ALPHA, BETA),
+  "pcgrad": (ALPHA,),
+  "upgrad": (ALPHA,),
+  "domain_negotiation": (ALPHA, BETA),
+  "domain_regularization": (ALPHA, GAMMA),
+  "mamdr": (ALPHA, BETA, GAMMA),
+  "mamdr+finetune": (ALPHA, BETA, GAMMA),
+}
+REPLICATES = range(1, 6)  # the search has the split of number 0
+SEARCH = {"search.trials": 6, "search.rungs": (3.0, 9.0), "search.passes": 40.0}
+
+
+def get_config(arg: str = ""):
+  """`data,search`, or `data,FOLDER` of what that has left; by default `synthetic,search`."""
+  data, stage = configure.parts_of(arg, ("synthetic-taobao10", "search"))
+  config = configure.make(data, "mlp", "alternate")
+  features = data.startswith(("synthetic", "taobao"))
+  config.model.update(embedding_size=16, hidden=(64, 32))
+  config.update(batch_size="auto", epochs=200, patience=8, l2=1e-4 * (not features))
+  config.measures = ("gauc",)
+  cases = {}
+  for method, space in METHODS.items():
+    changes = {"method.name": method}
+    if GAMMA in space:
+      specific = ("net",) if features else ("tables",)
+      changes |= {"method.k": 3, "method.visit_steps": 5, "method.specific": specific}
+    if stage == "search":
+      cases[method] = changes | SEARCH | {"search.space": space}
+      continue
+    run = best_setting(results.read(Path(stage, method, RESULT)))[0]
+    changes |= {rate: run[rate] for rate, *_ in space} | {"test_every_epoch": True}
+    drawn = "data.seed" if data.startswith("synthetic") else "data.split_seed"
+    cases |= {f"{method}/{r}": changes | {drawn: r, "seed": r} for r in REPLICATES}
+  config.cases = configure.cases(cases)
+  return config
