@@ -131,7 +131,7 @@ def draw(seconds: dict[str, np.ndarray], path: Path) -> None:
   """Seconds per epoch over domains, a line a method, named at its end."""
   ordered = sorted(seconds, key=lambda name: -seconds[name][-1])  # the legend reads like the lines
   markers = "os^vDP*X<>p"
-  with drawing(path, (8, 5.5)) as (figure, axes):
+  with drawing(path, (8, 2 + 0.25 * len(seconds))) as (figure, axes):
     for i, name in enumerate(ordered):
       few, many = (seconds[name][DOMAINS.index(d)] for d in SHOWN)
       label, color = f"{name}, {many / few:.1f}", shade(i / (len(ordered) - 1))

@@ -11,6 +11,9 @@ have the same patience and rates.
 What is still otherwise: AUC is exact, not of 500 thresholds; L2 is on the rows that a minibatch
 reads; a domain's fine-tuning goes by its best AUC without a least difference; deltas start from
 normal noise of 0.05 for each number, where the released code has the initialisers of its layers.
+In place of a method, `ablation` takes the protocol apart: alternate training under it, with and
+without its fine-tuning and with longer patience, and MAMDR with one thing changed at a time.
+
 Neither time nor AUC has been measured here.
 Often overridden: `data.root`, `epochs`.
 """
@@ -18,12 +21,29 @@ Often overridden: `data.root`, `epochs`.
 from mamdr_jax import configure
 
 FEWER = ("amazon-6", "amazon-paper6", "amazon-small")  # sets of six domains: three helpers
+# case -> what it has otherwise than the protocol of MAMDR.
+ABLATION = {
+  "mamdr+finetune": {},
+  "mamdr": {"method.name": "mamdr"},
+  "mamdr_patience_10": {"method.name": "mamdr", "patience": 10},
+  "mamdr_deltas_from_0": {"method.name": "mamdr", "method.specific_scale": 0.0},
+  "mamdr_fresh_states": {"method.name": "mamdr", "method.one_state": False},
+  "mamdr_whole_steps_of_dn": {"method.name": "mamdr", "beta": 1.0},
+  "domain_negotiation": {"method.name": "domain_negotiation"},
+  "alternate": {"method.name": "alternate"},
+  "alternate_patience_10": {"method.name": "alternate", "patience": 10},
+  "alternate+finetune": {"method.name": "alternate+finetune"},
+}
 
 
 def get_config(arg: str = ""):
   """`data,model,method`; by default `synthetic-taobao10,mlp,mamdr+finetune`."""
   defaults = ("synthetic-taobao10", "mlp", "mamdr+finetune")
   data, model, method = configure.parts_of(arg, defaults)
+  if method == "ablation":
+    config = get_config(f"{data},{model},{defaults[-1]}")
+    config.cases = configure.cases(ABLATION)
+    return config
   config = configure.make(data, model, method)
   config.update(alpha=1e-3, beta=0.1, gamma=0.1, l2=1e-5, epochs=1000, patience=3, reshuffle=False)
   if "dropout" in config.model:

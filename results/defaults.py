@@ -23,7 +23,7 @@ ALPHA, BETA, GAMMA = ("alpha", 3e-4, 3e-2), ("beta", 0.05, 1.0), ("gamma", 1e-3,
 METHODS = {
   "alternate": (ALPHA,), "domain_negotiation": (ALPHA, BETA), "mamdr": (ALPHA, BETA, GAMMA),
 }  # fmt: skip
-TRIALS, RUNGS = 9, (4.0, 12.0)  # of the search; a third goes on at a rung
+TRIALS, RUNGS = 6, (4.0, 12.0)  # of the search; a third goes on at a rung
 PASSES = 200.0  # of a run at most
 
 

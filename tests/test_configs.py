@@ -16,6 +16,7 @@ STUDIES = ("table5", "table6", "table10", "figure8", "figure9")
 ABLATIONS = ("amazon-small", "synthetic", "synthetic-blind")
 ARGUMENTS = {
   "paper": [",".join(parts) for parts in itertools.product(STUDIES, DATA, ("small", "full"))],
+  "released": ["amazon-small,mlp,ablation"],
   "ablation": [",".join(parts) for parts in itertools.product(ABLATIONS, ("tune", "final"))],
 }
 MADE = [(name, argument) for name in PATHS for argument in ["", *ARGUMENTS.get(name, [])]]
