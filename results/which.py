@@ -1,10 +1,11 @@
-"""The ways to train on one setting: `python -m results.which STUDY OUT`, of `configs/fair.py`.
+"""The ways to train, setting by setting: `python -m results.which OUT NAME=STUDY ...`.
 
-OUT gets which.md, a row a way to train: test AUC at the rates that the search chose, over
-replicates, with the epoch that is best for the mean of the domains, and with one chosen for each
-domain by its own validation AUC; the difference to alternate training, tested over replicates and
-domains; what a run took. And gains.png: each way's gain over alternate training in every domain
-against the rows that the domain has to train on.
+A STUDY is what the second command of `configs/fair.py` leaves. OUT gets which.md: how far each way
+is above alternate training in every setting, and for each setting a row a way: test AUC at the
+rates that the search chose, over replicates, with the epoch that is best for the mean of the
+domains, and with one chosen for each domain by its own validation AUC; the difference to alternate
+training, tested over replicates and domains; what a run took. And gains.png: each way's gain over
+alternate training in every domain against the rows that the domain has.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import numpy as np
 
 from mamdr_jax.files import RESULT, write_aside
 from mamdr_jax.markdown import table
-from mamdr_jax.report import cells, files
+from mamdr_jax.report import cells, files, names
 from mamdr_jax.report.canvas import drawing, style
 from mamdr_jax.report.cells import Cell
 from mamdr_jax.report.measures import over_runs as measured
@@ -82,39 +83,61 @@ def rows_of(study: Path, found: list[Cell], reads: dict[str, list]) -> list[list
   return [*rows, ["item popularity", "", mean, "", weighted, *[""] * 8]]
 
 
-def main(study: Path, out: Path) -> None:
-  """Prints and keeps the table, and draws the gains."""
-  found = read(study)
-  ways = cells.cells_of(found)
+def summary(settings: dict[str, list[Cell]]) -> str:
+  """A row a way, a column a setting: its test AUC over that of alternate training."""
+  ways = names.order((cell.method for found in settings.values() for cell in found),
+                     names.METHOD_TITLES)  # fmt: skip
+  columns = []
+  for found in settings.values():
+    of = {cell.method: over_runs(cell.runs, "test", "mean_auc").mean() for cell in found}
+    gains = np.array([of.get(way, np.nan) - of[BASE] for way in ways])
+    columns.append(bold(["" if np.isnan(x) else f"{x:+.4f}" for x in gains], gains))
+  header = ["way to train", *settings]
+  return table(header, [[method_name(w), *texts] for w, *texts in zip(ways, *columns, strict=True)])
+
+
+def main(out: Path, studies: dict[str, Path]) -> None:
+  """Prints and keeps the tables, and draws the gains."""
+  settings, tested, blocks = {}, {}, []
   header = ("way to train", "rates α, β, γ", "test AUC", "an epoch a domain", "weighted", "GAUC")
   header += ("RANK", "over alternate", "p", "passes an epoch", "epochs", "s a run", "capped")
-  reads = {name.split("/")[0]: result["rates"] for name, result in found.items()}
-  text = table(header, rows_of(study, ways, reads))
+  for name, study in studies.items():
+    found = read(study)
+    settings[name] = cells.cells_of(found)
+    tested[name] = next(iter(found.values()))["tested"]["rows"]
+    reads = {label.split("/")[0]: result["rates"] for label, result in found.items()}
+    blocks.append(f"## {name}\n\n{table(header, rows_of(study, settings[name], reads))}")
+  text = "\n\n".join([summary(settings), *blocks])
   print(text)
   out.mkdir(parents=True, exist_ok=True)
   write_aside(out / "which.md", lambda path: path.write_text(text + "\n", encoding="utf-8"))
-  draw(ways, next(iter(found.values()))["tested"]["rows"], out / "gains.png")
+  draw(settings, tested, out / "gains.png")
 
 
-def draw(ways: list[Cell], tested: dict[str, int], path: Path) -> None:
-  """A point a domain and way: its test AUC over alternate training's, against its test rows."""
-  base = next(cell for cell in ways if cell.method == BASE)
-  size = np.array([tested[name] for name in base.domains])
-  order = np.argsort(size)
-  with drawing(path, (8, 4.5)) as (figure, axes):
-    axes.axhline(0, color="grey", linewidth=1)
-    for i, cell in enumerate(cell for cell in ways if cell.method in SHOWN):
-      gain = cell.auc() - base.auc()
-      axes.semilogx(
-        size[order], gain[order], marker="o", label=method_name(cell.method), **style(i)
-      )
-    axes.set(xlabel="test rows of the domain", ylabel="test AUC over alternate training's")
-    axes.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", frameon=False)
+def draw(settings: dict[str, list[Cell]], tested: dict[str, dict], path: Path) -> None:
+  """A panel a setting, a point a domain and way: its gain against the domain's test rows."""
+  size = (2 + 3.2 * len(settings), 4)
+  with drawing(path, size, len(settings)) as (figure, panels):
+    for (name, found), axes in zip(settings.items(), np.atleast_1d(panels), strict=True):
+      base = next(cell for cell in found if cell.method == BASE)
+      rows = np.array([tested[name][domain] for domain in base.domains])
+      order = np.argsort(rows)
+      axes.axhline(0, color="grey", linewidth=1)
+      for i, way in enumerate(SHOWN):
+        gain = next((c.auc() - base.auc() for c in found if c.method == way), rows * np.nan)
+        called = method_name(way)
+        axes.semilogx(rows[order], gain[order], marker="o", markersize=4, label=called, **style(i))
+      axes.set(xlabel="test rows of the domain", title=name)
+      axes.grid(alpha=0.3)
+    np.atleast_1d(panels)[0].set_ylabel("test AUC over alternate training's")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(SHOWN), frameon=False)
 
 
 if __name__ == "__main__":
   parser = argparse.ArgumentParser()
-  parser.add_argument("study", type=Path)
   parser.add_argument("out", type=Path)
-  main(**vars(parser.parse_args()))
+  parser.add_argument("studies", nargs="+", help="NAME=STUDY")
+  given = parser.parse_args()
+  pairs = (text.partition("=") for text in given.studies)
+  main(given.out, {name: Path(path) for name, _, path in pairs})

@@ -151,7 +151,11 @@ def test_which_tells_the_gain_of_every_way_with_a_common_epoch_and_one_a_domain(
         valid = [[0.9, 0.5], [0.8, 0.7], [0.7, 0.6]][epoch]
         line |= {"valid": {"auc": [valid]}, "test": {"auc": [(auc + 0.01 * epoch).tolist()]}}
         files.append_line(folder / files.METRICS, line)
-  (rows,) = tables("results.which", study, tmp_path / "out")
+  gains, rows = tables("results.which", tmp_path / "out", {"six": study})
+  assert gains == [
+    ["way to train", "six"], ["Alternate", "+0.0000"], ["Separate", "-0.1000"],
+    ["MAMDR", "**+0.0500**"],
+  ]  # fmt: skip
   found = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
   assert found["Alternate"]["test AUC"].startswith("0.6520 ± ")
   assert found["MAMDR"]["an epoch a domain"].startswith("**0.7070 ± ")
