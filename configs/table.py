@@ -28,6 +28,8 @@ def get_config(arg: str = ""):
       config.model[name] = size
   if "k" in config.method:
     config.method.k = 1  # which two domains have, too
-  if kind == "ids":  # tables that learn rows by heart want the lower, others the higher
+  if kind == "ids":  # tables that learn rows by heart want the lower α, others the higher
     config.sweep.alpha, config.patience = (1e-3, 1e-2), 10
+    if method.partition("+")[0] in ("domain_negotiation", "reptile", "mamdr"):
+      config.sweep.beta = (0.2, 0.5)  # of three real sets one wants the higher
   return config

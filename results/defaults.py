@@ -30,9 +30,8 @@ PASSES = 200.0  # of a run at most
 def searched(config: ml_collections.ConfigDict, space: tuple) -> ml_collections.ConfigDict:
   """The same with rates that are drawn."""
   changes = {"trials": TRIALS, "space": space, "rungs": RUNGS, "passes": PASSES}
-  return configure.vary(
-    config, {"sweep.alpha": ()} | {f"search.{key}": value for key, value in changes.items()}
-  )
+  changes = {f"search.{key}": value for key, value in changes.items()}
+  return configure.vary(config, {"sweep.alpha": (), "sweep.beta": ()} | changes)
 
 
 def ways(method: str, data: dict) -> dict[str, ml_collections.ConfigDict]:

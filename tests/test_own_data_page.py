@@ -36,7 +36,7 @@ def here(tmp_path_factory):
 def test_results_are_split_by_time_compared_and_served(here, monkeypatch):
   launch(example("own statistics"))
   first = runs("runs/mamdr")
-  assert first["config"]["data"]["split_by"] == "time" and len(first["runs"]) == 6
+  assert first["config"]["data"]["split_by"] == "time" and len(first["runs"]) == 12
   assert set(first["runs"][0]["test"]["auc"]) == {"books", "music", "games"}
   python, *words = shlex.split(example("own report"))
   assert (python, words[:2]) == ("python", ["-m", "mamdr_jax.report"])
