@@ -116,7 +116,7 @@ def main(out: Path, studies: dict[str, Path]) -> None:
 
 def draw(settings: dict[str, list[Cell]], tested: dict[str, dict], path: Path) -> None:
   """A panel a setting, a point a domain and way: its gain against the domain's test rows."""
-  size = (2 + 3.2 * len(settings), 4)
+  size = (4 + 4 * len(settings), 4)
   with drawing(path, size, len(settings)) as (figure, panels):
     for (name, found), axes in zip(settings.items(), np.atleast_1d(panels), strict=True):
       base = next(cell for cell in found if cell.method == BASE)
@@ -131,7 +131,7 @@ def draw(settings: dict[str, list[Cell]], tested: dict[str, dict], path: Path) -
       axes.grid(alpha=0.3)
     np.atleast_1d(panels)[0].set_ylabel("test AUC over alternate training's")
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(SHOWN), frameon=False)
+    figure.legend(handles, labels, loc="outside right upper", frameon=False)
 
 
 if __name__ == "__main__":
