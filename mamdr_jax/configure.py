@@ -73,11 +73,10 @@ def tuned(config: ml_collections.ConfigDict, features: bool) -> None:
     features: whether users and items have given features, as the Taobao sets have, or ids with
       tables that are trained, as the Amazon sets have. results/ has the searches.
   """
-  config.gamma = 0.1
   if features:
-    config.update(alpha=3e-3, beta=0.7, patience=12)
+    config.update(alpha=3e-3, beta=0.7, gamma=0.1, patience=12)
   else:
-    config.update(alpha=1e-2, beta=0.2, l2=1e-4, patience=15)
+    config.update(alpha=1e-2, beta=0.2, gamma=1e-3, l2=1e-4, patience=15)
   if "visit_steps" in config.method:
     config.method.update(visit_steps=5, specific=("net",) if features else ("tables",))
 

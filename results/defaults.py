@@ -18,6 +18,7 @@ from mamdr_jax import configure, experiment
 from mamdr_jax.markdown import table
 from mamdr_jax.report.names import method_name
 from mamdr_jax.report.results import best_setting
+from mamdr_jax.report.tables import rates_of
 
 ALPHA, BETA, GAMMA = ("alpha", 3e-4, 3e-2), ("beta", 0.05, 1.0), ("gamma", 1e-3, 1.0)
 METHODS = {
@@ -44,7 +45,7 @@ def ways(method: str, data: dict) -> dict[str, ml_collections.ConfigDict]:
 def row(method: str, way: str, result: dict) -> list[str]:
   """Of the best run by validation, and the mean cost of a run."""
   (best,), runs = best_setting(result), result["runs"]
-  rates = ", ".join(f"{best[rate]:g}" for rate in ("alpha", "beta", "gamma"))
+  rates = ", ".join(rates_of(result, [best]))
   auc = [f"{best[split]['mean_auc']:.4f}" for split in ("valid", "test")]
   seconds = sum(run["seconds"] for run in runs)
   cost = [f"{x:.0f}" for x in (best["seconds"], seconds / len(runs), seconds)]
