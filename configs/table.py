@@ -8,9 +8,9 @@ The third part of the argument is `ids`, the default, or `features` where users 
 ones: rates, L2, visits and patience are what validation chose for either (results/). Layers and
 embeddings are smaller than the paper's, and one domain helps another, so that a first run is short.
 
-Time: 30 s for the four runs on 2 cores of an AMD EPYC that other work shared, with the `clicks.csv`
-that docs/extending.md draws. Expect a mean test AUC of 0.708 (seed 0), item popularity 0.670; real
-sets and a search beside are in results/defaults.md.
+Time: 4 s for the four runs on a core of an AMD EPYC, with programs compiled before and the
+`clicks.csv` that docs/extending.md draws; 30 s beside other work. Expect a mean test AUC of 0.719
+(seed 0), item popularity 0.670; real sets and a search beside are in results/defaults.md.
 Often overridden: `sweep.alpha`, `sweep.beta`, `data.categorical`, `data.dense`.
 """
 
