@@ -212,9 +212,8 @@ def test_defaults_are_told_beside_a_search(tables, monkeypatch, tmp_path):
     return config
 
   monkeypatch.setattr(module.shipped, "get_config", short)
-  (rows,) = tables("results.defaults", tmp_path / "out", {"path": str(path)} | data, TRIALS=2)
-  assert [row[:2] for row in rows[1:]] == [
-    [name, way] for name in ("Alternate", "DN", "MAMDR") for way in ("default", "search")
-  ]
-  assert numbers(rows, "runs").tolist() == [2, 2, 4, 2, 4, 2]  # α, and β where one is read
+  sizes = {"TRIALS": 2, "METHODS": {"domain_negotiation": (module.ALPHA, module.BETA)}}
+  (rows,) = tables("results.defaults", tmp_path / "out", {"path": str(path)} | data, **sizes)
+  assert [row[:2] for row in rows[1:]] == [["DN", "default"], ["DN", "search"]]
+  assert numbers(rows, "runs").tolist() == [4, 2]  # two α and two β, and as many trials
   assert (numbers(rows, "test AUC") < 1).all()
