@@ -5,7 +5,7 @@ import re
 
 import handmade
 import pytest
-from made_results import ROOT
+from made_results import ROOT, a_result, a_run, save
 from test_study import config_of
 
 from mamdr_jax import assembly, check, keys, study
@@ -36,6 +36,21 @@ def test_every_case_of_a_config_can_be_built(name, argument, dataset):
     study.check_name(label)
     assembly.assemble(case, dataset)
     assert case.method.get("k", 0) < len(dataset.domains)
+
+
+def test_replicates_have_the_rates_that_the_search_has_chosen(tmp_path):
+  methods = [name for name, _ in config_of(PATHS["fair"]).cases]
+  for i, method in enumerate(methods):
+    worse, best = a_run((0.6,), alpha=0.5), a_run((0.7,), alpha=0.001 * (i + 1), beta=0.3)
+    save(tmp_path / method, a_result([worse, best], method=method))
+  cases = study.cases(config_of(PATHS["fair"], f"table,{tmp_path}"))
+  assert list(cases) == [f"{method}/{r}" for method in methods for r in range(1, 6)]
+  for name, case in cases.items():
+    method, r = name.split("/")
+    assert case.alpha == 0.001 * (methods.index(method) + 1)
+    assert case.data.split_seed == case.seed == int(r) and case.search.trials == 0
+    reads = method.partition("+")[0] in ("reptile", "domain_negotiation", "mamdr")
+    assert (case.beta == 0.3) == reads
 
 
 def test_the_questions_are_of_one_key_each():
