@@ -14,6 +14,7 @@ from mamdr_jax.core import DomainBatches, Method, Optimizer, Tree
 from mamdr_jax.data import DATASETS, SPLITS, Dataset, HostBatches, on_host, pack
 from mamdr_jax.data.batches import some
 from mamdr_jax.descent import minibatch
+from mamdr_jax.distribution import MOST_LISTED, many
 from mamdr_jax.evaluate import Serving, serving
 from mamdr_jax.methods import METHODS
 from mamdr_jax.models import MODELS
@@ -95,6 +96,10 @@ def assemble(
   takes = inspect.signature(lookup(METHODS, "method", method)).parameters
   check.rates_fit(method, experiment.method.rates, told)
   check.optimizers_fit(method, takes, told)
+  num_domains = len(experiment.dataset.domains)
+  if training.test_every_epoch and many(num_domains):
+    most = f"lines of the metrics have room for {MOST_LISTED}"
+    raise ValueError(f"test_every_epoch=True and {num_domains:,} domains: {most}")
   return experiment, training
 
 

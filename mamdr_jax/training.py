@@ -14,9 +14,7 @@ import numpy as np
 from mamdr_jax import check, machine, measures, workers
 from mamdr_jax.assembly import Experiment, Packed, Training, assemble, packed
 from mamdr_jax.core import DomainBatches, Hparams, Key, Tree
-from mamdr_jax.data import Dataset
 from mamdr_jax.data.batches import HostBatches, some
-from mamdr_jax.distribution import MOST_LISTED, many
 from mamdr_jax.evaluate import by_name
 from mamdr_jax.metrics import Tally, figures
 from mamdr_jax.progress import Progress
@@ -90,8 +88,8 @@ def train(
   else:
     groups = fit(
       setup, *of_points(points), *pair, lanes=lanes, devices=training.devices,
-      probe=probe, test=tested(training, dataset, data.test), on_memory=on_memory, ends=ends,
-      resumed=resumed, **common,
+      probe=probe, test=data.test if training.test_every_epoch else None,
+      on_memory=on_memory, ends=ends, resumed=resumed, **common,
     )  # fmt: skip
   tallied = measuring(setup, bool(training.stream))
   more = measured(training, setup, data, dataset.domains)
@@ -121,14 +119,6 @@ def train(
   if probe:
     spent = sum(journal.seconds)
     print(f"probes took {journal.probed:.1f} s of {spent:.1f} s", file=sys.stderr)
-
-
-def tested(training: Training, dataset: Dataset, test: DomainBatches | HostBatches):
-  """What every epoch tells test AUC of, if it is to; ValueError for very many domains."""
-  if training.test_every_epoch and many(len(dataset.domains)):
-    told = f"test_every_epoch=True and {len(dataset.domains):,} domains"
-    raise ValueError(f"{told}: lines of the metrics have room for {MOST_LISTED}")
-  return test if training.test_every_epoch else None
 
 
 def of_points(points: Sequence[Mapping]) -> tuple[Key, Hparams]:

@@ -32,7 +32,7 @@ VARIANTS = {
   "deltas tuned": ("domain_regularization+finetune", {"k": 1, "visit_steps": 2}),
 }
 
-SLOW = "tuned", "deltas tuned", "all rows"
+SLOW = "dense", "tuned", "deltas tuned", "all rows"
 
 
 @pytest.fixture(scope="module")

@@ -103,6 +103,13 @@ def test_every_epoch_tells_test_auc_if_asked(finished, tmp_path):
     np.testing.assert_allclose(best["test"]["auc"], [list(run["test"]["auc"].values())], rtol=1e-6)
 
 
+def test_every_epoch_tells_no_test_auc_of_very_many_domains(tmp_path):
+  config = tiny(**{"data.sizes": (60,) * 51, "test_every_epoch": True})
+  with pytest.raises(ValueError, match="test_every_epoch=True and 51 domains"):
+    experiment.run(config, tmp_path / "run")
+  assert not (tmp_path / "run").exists()
+
+
 def test_another_experiment_is_not_overwritten(finished):
   workdir, _ = finished
   with pytest.raises(ValueError, match="holds another experiment"):

@@ -90,7 +90,12 @@ def check_auc(config, folder, data):
   assert_auc(model.score(rows), rows, result["runs"][0]["test"]["auc"])
 
 
-@pytest.mark.parametrize("case", CASES)
+ALIKE = {"deltas of all rows"}  # as those of the net
+
+
+@pytest.mark.parametrize(
+  "case", [pytest.param(n, marks=pytest.mark.slow if n in ALIKE else ()) for n in CASES]
+)
 def test_so_it_is_for_other_methods_and_models(case, tmp_path, data):
   check_auc(CASES[case](), tmp_path, data)
 

@@ -58,7 +58,10 @@ def method_of(name, loss):
 
 
 # Those whose stages are made as those of others are have their turn where all that is slow has.
-ALIKE = {"joint", "weighted_loss", "maml", "mldg", "reptile in turns", "domain_regularization"}
+ALIKE = {
+  *("joint", "weighted_loss", "maml", "mldg", "reptile in turns", "domain_regularization"),
+  "dr of some user's method",
+}
 
 
 @pytest.mark.parametrize(
