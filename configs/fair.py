@@ -11,7 +11,7 @@ epochs. Every epoch tells test AUC as well, so that an epoch chosen for each dom
 the common one.
 
 Time: 45 minutes for both on a core of an AMD EPYC, with 764,000 ratings of 17 domains. Expect the
-table of results/which.md, which has more of such sets as they are measured.
+table of results/which.md.
 Often overridden: `data.*`, `--only`.
 """
 
@@ -44,7 +44,9 @@ SEARCH = {
 
 
 def get_config(arg: str = ""):
-  """`data,search`, or `data,FOLDER` of what that has left; by default `synthetic,search`."""
+  """`data,search`, or `data,FOLDER` of what that has left; by default
+  `synthetic-taobao10,search`.
+  """
   data, stage = configure.parts_of(arg, ("synthetic-taobao10", "search"))
   config = configure.make(data, "mlp", "alternate")
   features = data.startswith(("synthetic", "taobao"))

@@ -11,6 +11,7 @@ have the same patience and rates.
 What is still otherwise: AUC is exact, not of 500 thresholds; L2 is on the rows that a minibatch
 reads; a domain's fine-tuning goes by its best AUC without a least difference; deltas start from
 normal noise of 0.05 for each number, where the released code has the initialisers of its layers.
+
 In place of a method, `ablation` takes the protocol apart: alternate training under it, with and
 without its fine-tuning and with longer patience, and MAMDR with one thing changed at a time.
 

@@ -32,5 +32,5 @@ def get_config(arg: str = ""):
   if kind == "ids":  # tables that learn rows by heart want the lower α, others the higher
     config.sweep.alpha, config.patience = (1e-3, 1e-2), 10
     if method.partition("+")[0] in ("domain_negotiation", "reptile", "mamdr"):
-      config.sweep.beta = (0.2, 0.5)  # of four real sets two want the higher
+      config.sweep.beta = (0.2, 0.5)  # of four real sets, two want the higher with DN
   return config

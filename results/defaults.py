@@ -9,12 +9,13 @@ MAMDR. OUT gets the runs; what has ended there is not trained again.
 
 import argparse
 import ast
+import copy
 from pathlib import Path
 
 import ml_collections
 
 from configs import table as shipped
-from mamdr_jax import configure, experiment
+from mamdr_jax import experiment
 from mamdr_jax.markdown import table
 from mamdr_jax.report.names import method_name
 from mamdr_jax.report.results import best_setting
@@ -30,13 +31,14 @@ PASSES = 200.0  # of a run at most
 
 def searched(config: ml_collections.ConfigDict, space: tuple) -> ml_collections.ConfigDict:
   """The same with rates that are drawn."""
-  changes = {"trials": TRIALS, "space": space, "rungs": RUNGS, "passes": PASSES}
-  changes = {f"search.{key}": value for key, value in changes.items()}
-  return configure.vary(config, {"sweep.alpha": (), "sweep.beta": ()} | changes)
+  config = copy.deepcopy(config)
+  config.sweep.update(alpha=(), beta=())
+  config.search.update(trials=TRIALS, space=space, rungs=RUNGS, passes=PASSES)
+  return config
 
 
 def ways(method: str, data: dict) -> dict[str, ml_collections.ConfigDict]:
-  """ "default" and "search" -> config."""
+  """The config as it is, under "default", and that of the "search"."""
   config = shipped.get_config(f"mlp,{method}")
   config.data.update(data)
   return {"default": config, "search": searched(config, METHODS[method])}

@@ -25,9 +25,8 @@ COLUMNS = ["user", "item", "domain", "rating"]
 
 def category(root: Path, name: str) -> pd.DataFrame:
   """The rows of a category, each (user, item) once."""
-  return pd.read_csv(find_file(root, (f"{name}.csv.gz", f"{name}.csv"))[0]).drop_duplicates(
-    ["user", "item"]
-  )
+  path, *_ = find_file(root, (f"{name}.csv.gz", f"{name}.csv"))
+  return pd.read_csv(path).drop_duplicates(["user", "item"])
 
 
 def amazon_13(amazon: Path, epinions: Path) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from mamdr_jax.report.measures import over_runs as measured
 from mamdr_jax.report.names import method_name
 from mamdr_jax.report.results import baselines, over_runs
 from mamdr_jax.report.significance import holm, paired
-from mamdr_jax.report.tables import bold, count, rates_of, spread
+from mamdr_jax.report.tables import POPULARITY, bold, count, rates_of, spread
 
 BASE = "alternate"
 SHOWN = ("separate", "alternate+finetune", "domain_negotiation", "mamdr", "mamdr+finetune")
@@ -79,8 +79,8 @@ def rows_of(study: Path, found: list[Cell], reads: dict[str, list]) -> list[list
     rows.append([method_name(cell.method), rates, *told, f"{rank:.2f}", *compared, *cost,
                  f"{capped(cell)} of {len(cell.runs)}"])  # fmt: skip
   simple = baselines(found[0].runs)
-  mean, weighted = (spread(over_runs(simple, "test", f"{x}_auc")) for x in ("mean", "weighted"))
-  return [*rows, ["item popularity", "", mean, "", weighted, *[""] * 8]]
+  plain, weighted = (spread(over_runs(simple, "test", f"{x}_auc")) for x in ("mean", "weighted"))
+  return [*rows, [POPULARITY, "", plain, "", weighted, *[""] * 8]]
 
 
 def summary(settings: dict[str, list[Cell]]) -> str:
