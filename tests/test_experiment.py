@@ -110,6 +110,18 @@ def test_every_epoch_tells_no_test_auc_of_very_many_domains(tmp_path):
   assert not (tmp_path / "run").exists()
 
 
+def test_a_worker_with_given_features_is_the_method(tmp_path):
+  rounds = {"method.round_steps": 1, "stream": 8, "epochs": 2, "alpha": 0.05, "beta": 0.5}
+  found = [
+    experiment.run(tiny("domain_negotiation", workers=workers, **rounds), tmp_path / f"{workers}")
+    for workers in (0, 1, 2)
+  ]
+  alone, one, two = (result["runs"][0] for result in found)
+  for split in ("valid", "test"):
+    assert one[split]["auc"] == pytest.approx(alone[split]["auc"], abs=1e-6)
+    assert two[split]["auc"] != alone[split]["auc"] and two[split]["mean_auc"] > 0.3
+
+
 def test_another_experiment_is_not_overwritten(finished):
   workdir, _ = finished
   with pytest.raises(ValueError, match="holds another experiment"):

@@ -83,7 +83,7 @@ def restricted(own: Mapping[str, Own], domains: np.ndarray) -> dict[str, Own]:
 def minibatches(data: HostBatches, ids: np.ndarray, size: int, domain: np.ndarray) -> DomainBatches:
   """`cut`, given features looked up in it."""
   part = cut(data, ids, size, domain)
-  batch, features = part.batch, data.dataset.frozen
+  batch, features = part.batch, data.frozen  # the data set of validation and test has none
   dense = {field: np.asarray(table)[batch.ids[field]] for field, table in features.items()}
   trained = {field: x for field, x in batch.ids.items() if field not in features}
   batch = batch._replace(ids=trained, dense=batch.dense | dense)
