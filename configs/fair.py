@@ -39,7 +39,8 @@ METHODS = {
 REPLICATES = range(1, 6)  # the search has the split of number 0
 # Half the trials end after 12 passes, not before: what learns slowly is often the best in the end.
 SEARCH = {
-  "search.trials": 6, "search.rungs": (12.0,), "search.keep": 2.0, "search.passes": 60.0,
+  "search.trials": 8, "search.draw": "halton", "search.rungs": (12.0,), "search.keep": 2.0,
+  "search.passes": 60.0,
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from mamdr_jax.core import Tree
 from mamdr_jax.data import SPLITS, Dataset
 from mamdr_jax.data.dataset import batch_rows, bytes_of_row, num_rows_of
 from mamdr_jax.data.minibatches import AUTO, num_slots
+from mamdr_jax.search import DRAWS
 
 MOST = 2**24  # of any number that counts or sizes something
 MOST_ROWS = 2**31 - 1  # of data, and of their users and items, whose numbers are int32
@@ -25,7 +26,9 @@ RANGES = {
   "probe_every": (0, MOST), "checkpoint_seconds": (0, math.inf), "l2": (0, math.inf),
   **dict.fromkeys(keys.RATES, (0, 3e38)),
 }  # fmt: skip
-RESTS = ("", "host", "disk")
+CHOICES = {
+  "rest": ("", "host", "disk"), "rest_dtype": ("float32", "bfloat16"), "search.draw": DRAWS,
+}  # fmt: skip
 FREE = (
   "sweep.over",
   "cases",
@@ -63,7 +66,7 @@ def values(config: Mapping) -> None:
       told = f"stream={flat['stream']} and {key}={flat[key]}"
       one = f"data that come in parts train one run at a time; expected {key}=1"
       raise ValueError(f"{told}: {one}")
-  for key, choices in {"rest": RESTS, "rest_dtype": ("float32", "bfloat16")}.items():
+  for key, choices in CHOICES.items():
     if flat[key] not in choices:
       raise ValueError(f"{key}={_short(flat[key])}; choose one of {', '.join(map(repr, choices))}")
   if flat["rest"] and not flat["stream"]:

@@ -39,6 +39,9 @@ TRAINING = {
   "search.trials": Key(
     0, "so many runs, whose rates are drawn from search.space; 0: those of sweep"
   ),
+  "search.draw": Key(
+    "random", "how: random; or halton, Halton's sequence, which spreads few trials evenly"
+  ),
   "search.space": Key((), "rates and their bounds, e.g. (('alpha', 1e-4, 1e-1),)"),
   "search.rungs": Key(
     (), "passes over the training data after which a run ends that is not among the best"

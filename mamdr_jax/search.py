@@ -8,8 +8,11 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy.stats import qmc
 
 from mamdr_jax import keys
+
+DRAWS = ("random", "halton")
 
 
 def points(config: Mapping) -> list[dict]:
@@ -17,22 +20,30 @@ def points(config: Mapping) -> list[dict]:
 
   Args:
     config: see `configure.make`. With `search.trials` that many rates are drawn, uniformly in the
-      logarithm within `search.space`, each for every seed; the draw depends on nothing else.
+      logarithm within `search.space`, each for every seed; the draw depends on nothing else but
+      `search.draw`, and the first trials of more are those of fewer.
   """
   axes = {name: config["sweep"][name] or (config[name],) for name in keys.OF_RUN}
   grid = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
   trials, space = config["search"]["trials"], config["search"]["space"]
   if not trials:
     return grid
-  rng, found = np.random.default_rng(0), []
-  for _ in range(trials):
+  found = []
+  for point in _drawn(config["search"]["draw"], trials, len(space)):
     rates = {
-      name: float(f"{np.exp(rng.uniform(np.log(least), np.log(most))):.3g}")
-      for name, least, most in space
+      name: float(f"{least * (most / least) ** share:.3g}")
+      for share, (name, least, most) in zip(point, space, strict=True)
     }
     found += [{"seed": seed} | {name: config[name] for name in keys.RATES} | rates
               for seed in axes["seed"]]  # fmt: skip
   return found
+
+
+def _drawn(draw: str, trials: int, num_rates: int) -> np.ndarray:
+  """Points of the unit cube: [trials, rates]."""
+  if draw == "halton":
+    return qmc.Halton(num_rates, scramble=False).fast_forward(1).random(trials)  # the first is 0
+  return np.random.default_rng(0).random((trials, num_rates))
 
 
 class Halving:

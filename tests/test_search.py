@@ -56,6 +56,16 @@ def test_trials_are_drawn_within_their_bounds_for_every_seed():
   assert [p["alpha"] for p in points(fewer)] == alpha[:18:2].tolist()
 
 
+def test_few_trials_lie_evenly_by_haltons_sequence():
+  space = (*SPACE, ("beta", 0.01, 1.0))
+  drawn = {"search.trials": 8, "search.space": space, "search.draw": "halton"}
+  found = points(tiny("domain_negotiation", **drawn).to_dict())
+  alpha = np.log10([p["alpha"] for p in found]) / 3 + 4 / 3
+  beta = np.log10([p["beta"] for p in found]) / 2 + 1
+  np.testing.assert_allclose(alpha, np.array([8, 4, 12, 2, 10, 6, 14, 1]) / 16, atol=1e-3)
+  np.testing.assert_allclose(beta, np.array([3, 6, 1, 4, 7, 2, 5, 8]) / 9, atol=2e-3)
+
+
 SEARCH = {"search.trials": 6, "search.space": SPACE, "search.rungs": (2.0,), "epochs": 4}
 
 
@@ -106,6 +116,7 @@ def test_a_search_ends_runs_that_are_behind(compiled_once, lanes, tmp_path, monk
     ({"search.rungs": (4.0, 2.0)}, "expected numbers of passes that rise"),
     ({"search.rungs": (2.0,), "workers": 2, "stream": 4}, "do not end at rungs"),
     ({"search.keep": 0.5}, "search.keep"),
+    ({"search.draw": "sobol"}, "search.draw='sobol'; choose one of 'random', 'halton'"),
   ],
 )
 def test_a_search_that_cannot_be_is_refused(changes, message, tmp_path):
