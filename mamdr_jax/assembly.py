@@ -56,6 +56,8 @@ class Training(NamedTuple):
   workers: int
   rest: str
   rest_dtype: str
+  average: float
+  anneal: tuple[tuple[str, float], ...]
   lanes: int
   checkpoint_seconds: float
   probe_every: int

@@ -22,7 +22,7 @@ RANGES = {
   "batch_size": (1, MOST), "epochs": (1, MOST), "patience": (1, MOST), "lanes": (0, MOST),
   "devices": (0, MOST), "stream": (0, MOST), "workers": (0, MOST),
   "model_lists": (0, MOST_ROWS), "search.trials": (0, MOST), "search.passes": (0, math.inf),
-  "search.keep": (1, math.inf),
+  "search.keep": (1, math.inf), "average": (0, 0.999),
   "probe_every": (0, MOST), "checkpoint_seconds": (0, math.inf), "l2": (0, math.inf),
   **dict.fromkeys(keys.RATES, (0, 3e38)),
 }  # fmt: skip
@@ -30,6 +30,7 @@ CHOICES = {
   "rest": ("", "host", "disk"), "rest_dtype": ("float32", "bfloat16"), "search.draw": DRAWS,
 }  # fmt: skip
 FREE = (
+  "anneal",
   "sweep.over",
   "cases",
   "search.space",
@@ -59,6 +60,10 @@ def values(config: Mapping) -> None:
   _pairs("sweep.over", flat["sweep.over"])
   _pairs("cases", flat["cases"])
   _search(flat)
+  _anneal(flat["anneal"])
+  if flat["average"] and flat["stream"]:
+    told = f"average={flat['average']} and stream={flat['stream']}"
+    raise ValueError(f"{told}: data that come in parts have no mean of states; expected average=0")
   if flat["workers"]:
     _workers(flat)
   for key in ("lanes", "devices"):
@@ -102,6 +107,24 @@ def _search(flat: Mapping) -> None:
     raise ValueError(f"search.rungs={_short(rungs)}; expected numbers of passes that rise")
   if flat["workers"] and (len(rungs) or flat["search.passes"]):
     raise ValueError(f"workers={flat['workers']}: runs of workers do not end at rungs of a search")
+
+
+def _anneal(value) -> None:
+  """Raises a ValueError unless these are rates with a factor above 0, each once."""
+  right = isinstance(value, list | tuple) and all(
+    isinstance(pair, list | tuple)
+    and len(pair) == 2
+    and pair[0] in keys.RATES
+    and isinstance(pair[1], int | float)
+    and not isinstance(pair[1], bool)
+    and 0 < pair[1] < math.inf
+    for pair in value
+  )
+  if not right or len({rate for rate, _ in value}) < len(value):
+    raise ValueError(
+      f"anneal={_short(value)}; expected rates with a factor above 0, each once, "
+      "e.g. (('gamma', 0.9),)"
+    )
 
 
 def rates_fit(method: str, reads: Collection[str], config: Mapping) -> None:
@@ -186,7 +209,7 @@ def run_fits(params: Tree, state: Tree, data_bytes: int) -> None:
 # What workers cannot have, since tables are spread over them, or visits are.
 ALONE = {"method.sparse": True, "method.all_rows": False, "method.specific_carry": False,
          "method.specific_scale": 0.0, "probe_every": 0, "warm_start": "",
-         "test_every_epoch": False}  # fmt: skip
+         "test_every_epoch": False, "anneal": ()}  # fmt: skip
 
 
 def _workers(flat: Mapping) -> None:

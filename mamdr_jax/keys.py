@@ -27,6 +27,12 @@ TRAINING = {
   "beta": Key(0.1, "outer rate of the shared parameters, β", "rate"),
   "gamma": Key(0.1, "outer rate of the specific parameters, γ", "rate"),
   "seed": Key(0, "of initial parameters and of all that is drawn while training", "seed"),
+  "anneal": Key((), "what rates are multiplied by after every epoch, e.g. (('gamma', 0.9),)"),
+  "average": Key(
+    0.0,
+    "weight of earlier epochs in a running mean of states, which is then what is measured and "
+    "kept; 0: none",
+  ),
   "sweep.seed": Key(
     (), "seeds in place of seed; runs are the product of what is given in sweep", "growing"
   ),

@@ -38,7 +38,9 @@ def of_share(training: Training, first: int, step: int) -> Training:
 def setup_of(experiment: Experiment, training: Training, data: Packed, workdir: Path) -> Setup:
   """What all runs have in common; ValueError if the disk has no room for what is to rest there."""
   _, goal, method = experiment
-  setup = Setup(goal, method, training.patience, training.reshuffle, training.stream)
+  setup = Setup(
+    goal, method, training.patience, training.reshuffle, training.stream, average=training.average
+  )
   if not training.rest:
     return setup._replace(rest=Rest(None)) if training.workers else setup
   on_disk, dtype = training.rest == "disk", jnp.dtype(training.rest_dtype)
@@ -88,6 +90,7 @@ def train(
   else:
     groups = fit(
       setup, *of_points(points), *pair, lanes=lanes, devices=training.devices,
+      anneal=dict(training.anneal),
       probe=probe, test=data.test if training.test_every_epoch else None,
       on_memory=on_memory, ends=ends, resumed=resumed, **common,
     )  # fmt: skip

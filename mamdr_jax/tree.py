@@ -32,6 +32,17 @@ def branches(a, names):
   return kept
 
 
+def within(a, like):
+  """Of a nested dict the branches that `like` has too.
+
+  >>> within({"net": {"w": 1, "b": 2}, "tables": {}}, {"net": {"b": 0}})
+  {'net': {'b': 2}}
+  """
+  if not isinstance(a, dict):
+    return a
+  return {name: within(branch, like[name]) for name, branch in a.items() if name in like}
+
+
 def zeros_like(a):
   """0, shaped like `a`."""
   return tree.map(jnp.zeros_like, a)

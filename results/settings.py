@@ -18,8 +18,8 @@ from mamdr_jax.data.files import find_file
 from mamdr_jax.files import write_aside
 from mamdr_jax.markdown import table
 
-ONE_IN = 4  # of the users of amazon-13 so many have their rows kept
-SMALLEST = 2000  # ratings of a group
+ONE_IN = {"amazon": 4, "epinions": 2}  # of so many users one has its rows kept
+SMALLEST = 1000  # ratings of a group
 COLUMNS = ["user", "item", "domain", "rating"]
 
 
@@ -33,19 +33,25 @@ def amazon_13(amazon: Path, epinions: Path) -> pd.DataFrame:
   """A quarter of the users of the thirteen categories; items are a category's own."""
   rows = pd.concat(category(amazon, name)[["user", "item"]].assign(domain=name)
                    for name in AMAZON["13"])  # fmt: skip
+  return of_some_users(rows, ONE_IN["amazon"])
+
+
+def of_some_users(rows: pd.DataFrame, one_in: int) -> pd.DataFrame:
+  """All rows of one user in so many, drawn by chance."""
   users = rows["user"].unique()
-  kept = users[np.random.default_rng(0).random(users.size) < 1 / ONE_IN]
+  kept = users[np.random.default_rng(0).random(users.size) < 1 / one_in]
   return rows[rows["user"].isin(kept)]
 
 
 def epinions_categories(amazon: Path, epinions: Path) -> pd.DataFrame:
-  """All ratings, a domain a category: users are shared, items nearly not."""
-  return pd.read_csv(epinions).rename(columns={"category": "domain"})
+  """Ratings of half of the users, a domain a category: users are shared, items nearly not."""
+  rows = pd.read_csv(epinions).rename(columns={"category": "domain"})
+  return of_some_users(rows, ONE_IN["epinions"])
 
 
 def epinions_groups(amazon: Path, epinions: Path) -> pd.DataFrame:
-  """All ratings, a domain the users who rate most in the same category."""
-  rows = pd.read_csv(epinions)
+  """Ratings of half of the users, a domain those who rate most in the same category."""
+  rows = of_some_users(pd.read_csv(epinions), ONE_IN["epinions"])
   counts = rows.groupby(["user", "category"]).size()
   favourite = counts.reset_index(name="n").sort_values(["user", "n", "category"], kind="stable")
   favourite = favourite.drop_duplicates("user", keep="last").set_index("user")["category"]

@@ -14,7 +14,7 @@ EXAMPLES = {
   "methods.domain_negotiation": ("domain_negotiation",),
   "metrics": ("grouped_auc", "rank"),
   "train.fit": ("fit",),
-  "tree": ("", "branches"),
+  "tree": ("", "branches", "within"),
   "view": ("merge", "view"),
 }
 

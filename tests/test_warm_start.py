@@ -93,6 +93,26 @@ def test_a_run_begins_where_the_model_ended(part, model, tmp_path, capsys):
   assert abs(cold["runs"][0]["valid"]["mean_auc"] - told) > 1e-3
 
 
+def test_deltas_begin_with_what_fine_tuning_has_changed(part, tmp_path):
+  experiment.run(tiny("alternate+finetune", **IDS), tmp_path / "run", dataset=part)
+  there = stored.read(tmp_path / "run" / files.MODEL)
+  for branches in ({}, {"method.specific": ("net",)}):
+    _, warm, _ = begun(part, there, **branches)
+    _, shared, _ = begun(part, there, "alternate")
+    state = stored.with_kept(there, np.arange(2))
+    for d, name in enumerate(part.domains):
+      tuned = there.method.params(state, there.domains.index(name))
+      rows = jax.tree.map(lambda x: x[:-1], tuned["tables"])  # the last is the mean
+      expected = rows if not branches else shared[d]["tables"]
+      for want, is_there in ((tuned["net"], warm[d]["net"]), (expected, warm[d]["tables"])):
+        for x, y in zip(jax.tree.leaves(want), jax.tree.leaves(is_there), strict=True):
+          np.testing.assert_allclose(x, y, atol=1e-6)
+      for x, y in zip(
+        jax.tree.leaves(tuned["net"]), jax.tree.leaves(shared[d]["net"]), strict=True
+      ):
+        assert np.abs(np.asarray(x) - np.asarray(y)).max() > 1e-3
+
+
 @pytest.mark.parametrize(
   ("changes", "said"),
   [

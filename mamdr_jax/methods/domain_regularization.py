@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from mamdr_jax import rounds
@@ -29,6 +30,29 @@ def helpers(key: Key, num_domains: int, k: int) -> tuple[Array, Array]:
   return jnp.tile(order, k), helper.ravel()
 
 
+def similar_helpers(
+  key: Key, similarity: np.ndarray, k: int, temperature: float
+) -> tuple[Array, Array]:
+  """As `helpers`, but drawn for each target by itself, without replacement, ours.
+
+  The first one is j with probability ∝ exp(similarity[i, j] / temperature), each further one
+  likewise among those left.
+
+  Args:
+    key: consumed.
+    similarity: [D, D], of target and helper.
+    k: how many.
+    temperature: above 0; the larger, the nearer to uniform.
+  """
+  num_domains = similarity.shape[0]
+  order_key, draw_key = jax.random.split(key)
+  chance = jnp.asarray(similarity, jnp.float32) / temperature
+  chance += jax.random.gumbel(draw_key, chance.shape)  # the largest sums are such a draw
+  _, found = jax.lax.top_k(jnp.where(jnp.eye(num_domains, dtype=bool), -jnp.inf, chance), k)
+  order = jax.random.permutation(order_key, num_domains)
+  return jnp.tile(order, k), found[order].T.ravel().astype(jnp.int32)
+
+
 def domain_regularization(
   *,
   loss: Loss,
@@ -41,8 +65,11 @@ def domain_regularization(
   specific: Sequence[str] = ("tables", "net"),
   all_rows: bool = False,
   specific_inner: Optimizer | None = None,
+  specific_rate: float = 1.0,
   specific_scale: float = 0.0,
   specific_carry: bool = False,
+  similarity: Sequence[Sequence[float]] = (),
+  temperature: float = 0.1,
   sparse: bool = True,
 ) -> Method:
   """Luo et al. 2023, Alg. 2, for every target domain i and each of its k helpers j:
@@ -64,9 +91,13 @@ def domain_regularization(
     all_rows: a domain has deltas of all rows of tables, as in the paper; by default of those that
       its own training rows have. Others start from 0 in every visit of a helper that reads them.
     specific_inner: α -> the inner optimizer of the deltas.
+    specific_rate: the rate of the deltas' descents as a multiple of α.
     specific_scale: standard deviation of the normal noise that deltas start from.
     specific_carry: the deltas' inner optimizer state lives on from visit to visit; if False
       every θ̃ᵢ starts with a fresh one.
+    similarity: [D][D], of target and helper: helpers are drawn by it, see `similar_helpers`; by
+      default uniformly, as in the paper.
+    temperature: of that draw.
     sparse: a step updates the table rows of its minibatch only; see `descend`. The outer optimizer
       steps the rows that the visits read, or where they are not bounded that the target has.
 
@@ -79,14 +110,20 @@ def domain_regularization(
     raise ValueError(
       f"specific={tuple(specific)!r}; choose 'tables', 'net', or branches like 'tables.user'"
     )
+  similarity = _square(similarity, temperature)
+  rate = specific_inner or inner
+  inner_of_deltas = rate if specific_rate == 1 else lambda alpha: rate(specific_rate * alpha)
   shared = shared or alternate(loss=loss, inner=inner, sparse=sparse)
   deltas = Deltas(
-    loss, specific_inner or inner, outer, shared, tuple(specific),
+    loss, inner_of_deltas, outer, shared, tuple(specific),
     visit_steps, all_rows, specific_scale, specific_carry, sparse,
   )  # fmt: skip
 
   def pairs(key, num_domains):
-    targets, others = helpers(key, num_domains, k)
+    if similarity is None:
+      targets, others = helpers(key, num_domains, k)
+    else:
+      targets, others = similar_helpers(key, similarity, k, temperature)
     if help_self:
       every = targets[:num_domains] if k else jnp.arange(num_domains)
       targets, others = (jnp.concatenate([x, every]) for x in (targets, others))
@@ -96,9 +133,26 @@ def domain_regularization(
     num_domains = train.start.size
     if k >= num_domains:
       raise ValueError(f"k={k} helpers need more than {k} domains, and there are {num_domains}")
+    if similarity is not None and len(similarity) != num_domains:
+      raise ValueError(
+        f"similarity is of {len(similarity)} domains, and there are {num_domains}; expected a row "
+        "and a column for each"
+      )
     return deltas.rest(key, params, train)
 
   return regularized(deltas, paired(pairs, visit_steps), rest)
+
+
+def _square(similarity: Sequence[Sequence[float]], temperature: float) -> np.ndarray | None:
+  """It as an array, None if it is empty; ValueError if helpers cannot be drawn by it."""
+  if not len(similarity):
+    return None
+  widths = {len(row) for row in similarity}
+  if widths != {len(similarity)} or not np.isfinite(np.array(similarity, float)).all():
+    raise ValueError(f"similarity: expected {len(similarity)} rows of as many finite numbers")
+  if not temperature > 0:
+    raise ValueError(f"temperature={temperature}: expected a number above 0")
+  return np.array(similarity, np.float32)
 
 
 def regularized(deltas: Deltas, plan: Callable, rest: Callable) -> Method:

@@ -52,6 +52,8 @@ def in_one_state(loss: Loss, inner: Optimizer, outer: Optimizer, round_steps, **
   branches = {"tables", "net"}
   odd = [
     *(name for name in ("visit_steps", "specific_carry") if options.get(name)),
+    *(["similarity"] if len(options.get("similarity", ())) else []),
+    *(["specific_rate"] if options.get("specific_rate", 1.0) != 1 else []),
     *(["round_steps"] if round_steps else []),
     *(["specific"] if set(options.get("specific", branches)) != branches else []),
   ]

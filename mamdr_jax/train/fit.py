@@ -2,6 +2,7 @@
 
 import functools
 import time
+import types
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from mamdr_jax.data.batches import HostBatches, some
 from mamdr_jax.metrics import Tally, figures
 from mamdr_jax.train.devices import Devices, everywhere, groups_of, rung
 from mamdr_jax.train.programs import Probe, compiled
-from mamdr_jax.train.run import Run, Setup, shapes
+from mamdr_jax.train.run import Run, Setup, looked_at, shapes
 
 
 class Group(NamedTuple):
@@ -54,6 +55,7 @@ def fit(
   valid: DomainBatches | HostBatches,
   *,
   epochs: int,
+  anneal: Mapping[str, float] = types.MappingProxyType({}),
   lanes: int = 1,
   devices: Devices = (),
   probe: Probe | None = None,
@@ -77,6 +79,7 @@ def fit(
     train, valid: the splits. From the host, parts of `setup.stream` minibatches come to the device
       one after the other, and no runs go side by side.
     epochs: at most so many.
+    anneal: rate -> what it is multiplied by for every epoch that a run has trained.
     lanes: at most so many runs of a group go side by side on a device; groups come one after the
       other. Results do not depend on it, up to rounding. Side by side suits an accelerator; on a
       CPU one after the other is faster.
@@ -137,8 +140,11 @@ def fit(
       on_memory(programs[group.phase].memory(group.runs, keys[group.index], train, valid))
       on_memory = None
     program = programs[group.phase]
-    data = train, valid, test
-    return train_group(group, program, keys, hparams, data, probe, on_epoch, ends, spread)
+    rates = functools.partial(rates_of, hparams, anneal)
+    tested = lambda runs: jax.vmap(figures)(program.tally(looked_at(setup, runs), train, test))
+    test_of = None if test is None else tested
+    data = train, valid, test_of
+    return train_group(group, program, keys, rates, data, probe, on_epoch, ends, spread)
 
   left_out = {*ended, *(run for some in resumed for run in some.index)}
   rest = np.array([run for run in range(keys.shape[0]) if run not in left_out], int)
@@ -151,13 +157,21 @@ def fit(
     yield group
 
 
-def train_group(group, programs, keys, hparams, data, probe, on_epoch, ends, spread) -> Group:
+def rates_of(hparams: Hparams, anneal: Mapping[str, float], which: np.ndarray, epochs) -> Hparams:
+  """Those of some runs after so many epochs each: leaves [C]."""
+  rates = Hparams(*(rate[which] for rate in hparams))
+  changed = {name: getattr(rates, name) * jnp.float32(x) ** epochs for name, x in anneal.items()}
+  return rates._replace(**changed)
+
+
+def train_group(group, programs, keys, rates, data, probe, on_epoch, ends, spread) -> Group:
   """The group after its last epoch, or the one in which the last of its runs has stopped.
 
-  It is spread over so many devices.
+  `rates` are those of runs by their epochs, and of `data` the last is what runs have on the split
+  to test, or None. It is spread over so many devices.
   """
   runs, place, aside, epoch = group.runs, np.arange(group.index.size), {}, group.epoch
-  train, valid, test = data
+  train, valid, test_of = data
 
   def snapshot(epoch):
     """All runs in NumPy, those that were put aside among them."""
@@ -179,15 +193,14 @@ def train_group(group, programs, keys, hparams, data, probe, on_epoch, ends, spr
       kept, place, going = jax.tree.map(lambda x, keep=keep: x[keep], (moved, place, going))
       runs = programs.settle(kept)
     which = group.index[place]
-    rates = Hparams(*(rate[which] for rate in hparams))
-    runs, info = programs.advance(runs, keys[which], rates, train, valid)
+    runs, info = programs.advance(runs, keys[which], rates(which, runs.epochs), train, valid)
     if probe and epoch % probe.every == 0:
       jax.block_until_ready(runs)  # the epoch's time is not the probe's
       asked = time.monotonic()
       seen = jax.block_until_ready(programs.probe(runs, keys[which]))
       info["probe"] = seen | {"seconds": np.full(which.size, time.monotonic() - asked)}
-    if test is not None:
-      info["test"] = jax.vmap(figures)(programs.tally(runs.state, train, test))
+    if test_of:
+      info["test"] = test_of(runs)
     told = {"run": which} | jax.tree.map(np.asarray, info)
     numbers = np.asarray(runs.epochs)  # while tuning, runs may be at different ones
     for number in np.unique(numbers[going]):

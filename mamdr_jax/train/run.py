@@ -32,6 +32,7 @@ class Setup(NamedTuple):
   reshuffled: bool = True  # rows are dealt into new minibatches every epoch
   stream: int = 0  # of data on the host, so many minibatches are on the device at a time
   rest: Rest | None = None  # with `stream`: where what is kept for every domain is between rounds
+  average: float = 0.0  # weight of earlier epochs in the mean of states that is measured; 0: none
 
 
 class Run(NamedTuple):
@@ -45,6 +46,7 @@ class Run(NamedTuple):
   stopped: Array  # [] bool
   diverged: Array  # [] bool, stopped because its validation AUC was no number
   epochs: Array  # [] int32, how many it has trained, those of the method's base among them
+  mean: Tree = ()  # with `Setup.average`: of states after epochs, which is measured instead
 
 
 def begin(setup: Setup, key: Key, train: DomainBatches) -> Run:
@@ -76,8 +78,28 @@ def advance(
   data = reshuffle(deal_key, train) if setup.reshuffled else train
   state, info = setup.method.epoch(method_key, run.state, data, hparams)
   state = but_stopped(setup, run, state)
-  measured = tallied(setup.objective, setup.method, state, train, valid)
-  return judged(setup, run, state, measured), info | {"valid": figures(measured)}
+  moved = averaged(setup, run._replace(state=state))
+  measured = tallied(setup.objective, setup.method, looked_at(setup, moved), train, valid)
+  return judged(setup, moved, measured), info | {"valid": figures(measured)}
+
+
+def averaged(setup: Setup, run: Run) -> Run:
+  """The run whose mean has its state too: of all epochs alike until the earlier ones' weight is
+  `average`, which it then stays, so that it halves within some epochs.
+  """
+  if not setup.average:
+    return run
+  weight = jnp.maximum(1 - setup.average, 1 / (run.epochs + 1))
+
+  def step(mean, new):
+    return mean + weight * (new - mean) if jnp.issubdtype(new.dtype, jnp.floating) else new
+
+  return run._replace(mean=jax.tree.map(step, run.mean, run.state))
+
+
+def looked_at(setup: Setup, run: Run) -> Tree:
+  """The state that is measured, and of which the best is kept."""
+  return run.mean if setup.average else run.state
 
 
 def but_stopped(setup: Setup, run: Run, state: Tree) -> Tree:
@@ -85,11 +107,11 @@ def but_stopped(setup: Setup, run: Run, state: Tree) -> Tree:
   return setup.method.choose(run.stopped, run.state, state) if setup.method.choose else state
 
 
-def judged(setup: Setup, run: Run, state: Tree, measured: Tally) -> Run:
-  """The run whose state after one more epoch is `state`, by what that is worth on validation."""
+def judged(setup: Setup, run: Run, measured: Tally) -> Run:
+  """The run after one more epoch, which moved it, by what that is worth on validation."""
   better, run = proven(setup, run, measured)
-  best = (setup.method.choose or tree.where)(better, state, run.best)
-  return run._replace(state=state, best=best)
+  best = (setup.method.choose or tree.where)(better, looked_at(setup, run), run.best)
+  return run._replace(best=best)
 
 
 def proven(setup: Setup, run: Run, measured: Tally) -> tuple[Array, Run]:
@@ -158,4 +180,5 @@ def _begun(setup: Setup, state: Tree, num_domains: int, auc, epochs) -> Run:
   epochs, no = jnp.asarray(epochs, jnp.int32), jnp.zeros(shape, bool)
   auc = jnp.broadcast_to(jnp.asarray(auc, jnp.float32), shape)
   best_epoch = jnp.broadcast_to(epochs, shape)
-  return Run(state, tree.copy(state), auc, best_epoch, no, tree.copy(no), epochs)
+  mean = tree.copy(state) if setup.average else ()
+  return Run(state, tree.copy(state), auc, best_epoch, no, tree.copy(no), epochs, mean)

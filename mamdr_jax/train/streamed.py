@@ -91,7 +91,8 @@ def advance(setup: Setup, size: int) -> Callable:
   """`life.advance` of one run whose splits are on the host, `size` minibatches at a time."""
   trained, measured = epoch(setup, size), tallied(setup, size)
   settle = jax.jit(
-    lambda run, state, tally: life.judged(setup, run, state, tally), donate_argnums=(0, 1)
+    lambda run, state, tally: life.judged(setup, run._replace(state=state), tally),
+    donate_argnums=(0, 1),
   )
   keep = jax.jit(functools.partial(life.but_stopped, setup))
 
