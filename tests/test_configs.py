@@ -53,6 +53,21 @@ def test_replicates_have_the_rates_that_the_search_has_chosen(tmp_path):
     assert (case.beta == 0.3) == reads
 
 
+def test_what_may_move_mamdr_is_around_the_rates_that_a_search_has_chosen(tmp_path):
+  for method, rates in {"alternate": {}, "mamdr": {"beta": 0.3, "gamma": 0.4}}.items():
+    run = a_run((0.7,), alpha=0.002, **rates)
+    save(tmp_path / method, a_result([run], method=method))
+  (tmp_path / "like.json").write_text("[[1, 0.5], [0.5, 1]]")
+  cases = study.cases(config_of(PATHS["best"], f"table,{tmp_path},{tmp_path / 'like.json'}"))
+  assert {case.alpha for case in cases.values()} == {0.002}
+  assert cases["mamdr"].gamma == 0.4 and cases["gamma_x_5"].gamma == 1.0
+  assert cases["gamma_x_0.2"].gamma == pytest.approx(0.08)
+  assert list(map(tuple, cases["similar_helpers"].method.similarity)) == [(1, 0.5), (0.5, 1)]
+  assert cases["from_fine_tuned"].warm_start == str(tmp_path / "alternate+finetune/model")
+  assert "deltas_on_tables" not in cases  # that is MAMDR
+  assert all(case.sweep.seed == (0, 1) for case in cases.values())
+
+
 def test_the_questions_are_of_one_key_each():
   """Save where a key is nothing without another: Adam's rate, and the options of an optimizer."""
   config = config_of(PATHS["questions"])
@@ -77,6 +92,7 @@ def test_the_configs_that_bound_visits_are_those_that_the_page_names():
         key = name + " full" * argument.endswith(",full")
         bounds.setdefault(key, set()).add(case.method.visit_steps)
   assert bounds.pop("questions") == {5, 10, None}  # the default and what is asked of it
+  assert bounds.pop("best") == {1, 5, 20, None}
   named = set(re.findall(r"\w+", said)) & PATHS.keys()
   assert named == {"questions"} | {name for name, found in bounds.items() if found == {5}}
   assert all(found in ({5}, {None}) for found in bounds.values())
