@@ -46,11 +46,13 @@ SEARCH = {
 
 def get_config(arg: str = ""):
   """`data,search`, or `data,FOLDER` of what that has left; by default
-  `synthetic-taobao10,search`.
+  `synthetic-taobao10,search`. A third part `ids` has synthetic data without given features.
   """
-  data, stage = configure.parts_of(arg, ("synthetic-taobao10", "search"))
+  data, stage, kind = configure.parts_of(arg, ("synthetic-taobao10", "search", ""))
   config = configure.make(data, "mlp", "alternate")
-  features = data.startswith(("synthetic", "taobao"))
+  if kind:
+    config.data.features = kind
+  features = data.startswith(("synthetic", "taobao")) and kind != "ids"
   config.model.update(embedding_size=16, hidden=(64, 32))
   config.update(batch_size="auto", epochs=200, patience=8, l2=1e-4 * (not features))
   config.measures = ("gauc",)
