@@ -1,4 +1,4 @@
-"""What moves MAMDR, and how alike domains are: the scripts and their tables."""
+"""Cases against one of them, and how alike domains are: the scripts and their tables."""
 
 import importlib
 import json
@@ -26,16 +26,16 @@ def test_cases_are_told_by_what_they_gain_on_validation(tables, tmp_path):
       ]
       save(tmp_path / study / case, a_result(runs, method="mamdr"))
   studies = {name: tmp_path / name for name in gains}
-  (rows,) = tables("results.best", tmp_path / "out", studies)
+  (rows,) = tables("results.cases", tmp_path / "out", "mamdr", studies)
   assert [row[0] for row in rows[1:]] == ["k_1", "mamdr", "k_5"]
   assert rows[1][1:] == [
     "+0.0150 ± 0.0071", "+0.0350 ± 0.0071", "+0.0250", "+0.0050", "+0.0150", "+0.0100",
   ]  # fmt: skip
   assert rows[3][1:4] == ["-0.0250 ± 0.0071", "", "-0.0250"]
-  told = (tmp_path / "out/best.md").read_text()
-  assert "MAMDR on one: 0.7000 (valid) and 0.6000 (test)." in told
+  told = (tmp_path / "out/cases.md").read_text()
+  assert "mamdr on one: 0.7000 (valid) and 0.6000 (test)." in told
   with pytest.raises(ValueError, match="the case mamdr has not ended"):
-    importlib.import_module("results.best").aucs(tmp_path / "out")
+    importlib.import_module("results.cases").aucs(tmp_path / "out", "mamdr")
 
 
 def test_domains_with_the_same_tastes_are_alike(tables, tmp_path):
