@@ -29,7 +29,8 @@ def test_cases_are_told_by_what_they_gain_on_validation(tables, tmp_path):
   (rows,) = tables("results.cases", tmp_path / "out", "mamdr", studies)
   assert [row[0] for row in rows[1:]] == ["k_1", "mamdr", "k_5"]
   assert rows[1][1:] == [
-    "+0.0150 ± 0.0071", "+0.0350 ± 0.0071", "+0.0250", "+0.0050", "+0.0150", "+0.0100",
+    "+0.0150 ± 0.0071", "+0.0350 ± 0.0071", "+0.0250",
+    "+0.0050 ± 0.0000", "+0.0150 ± 0.0000", "+0.0100",
   ]  # fmt: skip
   assert rows[3][1:4] == ["-0.0250 ± 0.0071", "", "-0.0250"]
   told = (tmp_path / "out/cases.md").read_text()
