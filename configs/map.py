@@ -6,7 +6,7 @@
 The dials are `rows` of a domain, number of `domains`, `conflict`, `own` (how much of the truth is a
 domain's own), `factors`, `noise`, `items` and `users` (the share that domains have in common), and
 `skew` of popularity; a third part of the argument is `ids`, the default, or `frozen`, given
-features.
+features. Cells of few rows have up to four draws of the data.
 
 Neither time nor AUC has been measured here.
 Often overridden: `search.trials`, `--share=0/4`.
@@ -15,9 +15,9 @@ Often overridden: `search.trials`, `--share=0/4`.
 from mamdr_jax import configure
 
 DIALS = {
-  "rows": ("data.rows", (100, 400, 1600, 6400)),  # of a domain
+  "rows": ("data.rows", (200, 800, 3200, 12800)),  # of a domain
   "domains": ("data.num_domains", (5, 20, 80)),
-  "conflict": ("data.conflict", (0.0, 0.25, 0.5, 1.0)),
+  "conflict": ("data.conflict", (0.0, 0.5, 1.0)),
   "own": ("data.own_share", (0.0, 0.4, 0.8)),
   "factors": ("data.num_factors", (8, 24, 64)),
   "noise": ("data.noise", (0.2, 0.55, 1.5)),
@@ -46,11 +46,11 @@ def get_config(arg: str = ""):
   config.data.update(zipf=0.0, features=features, feature_size=32)
   config.model.update(embedding_size=16, hidden=(64, 32))
   config.update(batch_size="auto", epochs=60, patience=6, l2=1e-4 * (features == "ids"))
-  config.search.update(trials=4, space=(ALPHA,), passes=40.0)
+  config.search.update(trials=4, draw="halton", space=(ALPHA,), passes=40.0)
   config.cases = configure.cases(
     {
-      f"{first}={x:g}/{second}={y:g}/{method}": of_cell({first: x, second: y})
-      | {"method.name": method, "search.space": space}
+      f"{first}={x:g}/{second}={y:g}/{method}/{seed}": of_cell({first: x, second: y})
+      | {"method.name": method, "search.space": space, "data.seed": seed, "seed": seed}
       | (
         {"method.k": 1, "method.visit_steps": 5, "method.specific": branches(features)}
         if method.startswith("mamdr")
@@ -59,9 +59,15 @@ def get_config(arg: str = ""):
       for x in DIALS[first][1]
       for y in DIALS[second][1]
       for method, space in METHODS.items()
+      for seed in range(num_seeds({first: x, second: y}))
     }
   )
   return config
+
+
+def num_seeds(dials: dict) -> int:
+  """How many draws of the data a cell has: more of them where there are few rows to test."""
+  return max(1, min(4, ROWS // dials.get("rows", ROWS)))
 
 
 def branches(features: str) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """Who wins where: `python -m results.map STUDY OUT`, of a study of `configs/map.py`.
 
-`OUT` gets map.md, a table a cell with every method's mean test AUC at the rates that validation
-chose, and map.png: in each cell the best by validation, colour and number how far its test AUC is
-above alternate training's. Methods within .002 of the best by validation are named with it.
+`OUT` gets map.md, a row a cell with every method's mean test AUC at the rates that validation
+chose, the mean over draws of the data, and map.png: in each cell the best by validation, colour and
+number how far its test AUC is above alternate training's. Methods within .002 of the best by
+validation are named with it.
 """
 
 import argparse
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mamdr_jax.files import RESULT
 from mamdr_jax.markdown import table
 from mamdr_jax.report.canvas import drawing
 from mamdr_jax.report.names import method_name
@@ -27,9 +29,11 @@ def cells_of(study: Path) -> dict[tuple[str, str], dict[str, tuple[float, float]
     ValueError: there is none.
   """
   found = {}
-  for path in sorted(study.glob("*=*/*=*/*/result.json")):
+  drawn = {}
+  for path in sorted(study.glob("*=*/*=*/*/*/" + RESULT)):
     x, y, method = path.relative_to(study).parts[:3]
-    runs = best_setting(read(path))
+    drawn.setdefault((x, y, method), []).extend(best_setting(read(path)))
+  for (x, y, method), runs in drawn.items():
     auc = tuple(float(np.mean([run[s]["mean_auc"] for run in runs])) for s in ("valid", "test"))
     found.setdefault((x, y), {})[method] = auc
   whole = {cell: of for cell, of in found.items() if BASE in of and len(of) > 1}
