@@ -8,7 +8,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from mamdr_jax import check, data, tree
+from mamdr_jax import check, data, room, tree
 from mamdr_jax.configure import construct, lookup, optimizer
 from mamdr_jax.core import DomainBatches, Method, Optimizer, Tree
 from mamdr_jax.data import DATASETS, SPLITS, Dataset, HostBatches, on_host, pack
@@ -171,9 +171,9 @@ def packed(experiment: Experiment, training: Training) -> Packed:
   """
   dataset, batch_size, method = experiment.dataset, training.batch_size, experiment.method
   if training.stream:
-    data_bytes = check.parts_fit(dataset, batch_size, training.stream)
+    data_bytes = room.parts_fit(dataset, batch_size, training.stream)
   else:
-    data_bytes = check.data_fit(dataset, batch_size)
+    data_bytes = room.data_fit(dataset, batch_size)
   own = method.own or (method.base is not None and method.base.own)
   make = on_host if training.stream else pack
   train, bare = make(dataset, "train", batch_size, own=own), dataset._replace(frozen={})
@@ -183,5 +183,5 @@ def packed(experiment: Experiment, training: Training) -> Packed:
   )
   params, state = experiment.shapes(train)
   light, kept = at_rest.apart(state, method) if training.rest else (state, {})
-  check.run_fits(params, light if training.rest == "disk" else state, data_bytes)
+  room.run_fits(params, light if training.rest == "disk" else state, data_bytes)
   return Packed(train, valid, test, tree.size(params), kept)

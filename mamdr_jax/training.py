@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from mamdr_jax import check, machine, measures, workers
+from mamdr_jax import machine, measures, room, workers
 from mamdr_jax.assembly import Experiment, Packed, Training, assemble, packed
 from mamdr_jax.core import DomainBatches, Hparams, Key, Tree
 from mamdr_jax.data.batches import HostBatches, some
@@ -45,7 +45,7 @@ def setup_of(experiment: Experiment, training: Training, data: Packed, workdir: 
     return setup._replace(rest=Rest(None)) if training.workers else setup
   on_disk, dtype = training.rest == "disk", jnp.dtype(training.rest_dtype)
   if on_disk:
-    check.disk_fits(workdir, data.kept, dtype.itemsize)
+    room.disk_fits(workdir, data.kept, dtype.itemsize)
   return setup._replace(rest=Rest(workdir if on_disk else None, dtype.name))
 
 

@@ -10,7 +10,7 @@ import pytest
 from made_results import ROOT
 from tiny_experiment import tiny
 
-from mamdr_jax import assembly, check, data, experiment, machine, study, tree
+from mamdr_jax import assembly, check, data, experiment, machine, room, study, tree
 from mamdr_jax.methods import METHODS
 
 BAD = {
@@ -68,11 +68,11 @@ def test_parts_and_rest_that_do_not_go_together_are_refused(changes, said, tmp_p
 
 
 def test_a_disk_that_is_too_small_is_told_before(tmp_path, monkeypatch):
-  monkeypatch.setattr(check.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+  monkeypatch.setattr(room.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
   kept = {"w": jax.ShapeDtypeStruct((2**20,), "float32")}
   with pytest.raises(ValueError, match=f"{tmp_path}: rest='disk' takes 0.0 GiB there, and 0.0"):
-    check.disk_fits(tmp_path, kept, 4)
-  check.disk_fits(tmp_path, {"w": jax.ShapeDtypeStruct((80,), "float32")}, 4)
+    room.disk_fits(tmp_path, kept, 4)
+  room.disk_fits(tmp_path, {"w": jax.ShapeDtypeStruct((80,), "float32")}, 4)
 
 
 def test_a_sweep_over_a_rate_that_the_method_does_not_read_is_refused(tmp_path):
@@ -117,7 +117,7 @@ def test_the_estimate_of_packed_data_is_what_they_take():
   packed = [data.pack(dataset, split, 16) for split in data.SPLITS]
   rows = [part._replace(frozen={}, start=(), count=(), own={}) for part in packed]
   leaves = [part._replace(batch=part.batch._replace(domain=())) for part in rows]
-  assert check.data_fit(dataset, 16) == tree.num_bytes((leaves, dataset.frozen))
+  assert room.data_fit(dataset, 16) == tree.num_bytes((leaves, dataset.frozen))
 
 
 def test_specific_parameters_that_the_model_lacks_are_refused(params, train):

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from sweeps import fit_all, keys, sweep
 
-from mamdr_jax import check, configure, data
+from mamdr_jax import check, configure, data, room
 from mamdr_jax.baselines import baselines
 from mamdr_jax.data import minibatches, pack
 from mamdr_jax.data.dataset import num_rows_of
@@ -128,7 +128,7 @@ def test_an_automatic_size_is_that_of_the_training_rows():
   assert num_rows_of(dataset, "train").tolist() == [20, 20, 30, 20]
   for split in ("train", "valid"):
     handmade.assert_trees_equal(pack(dataset, split, "auto"), pack(dataset, split, 32))
-  assert check.data_fit(dataset, "auto") == check.data_fit(dataset, 32)
+  assert room.data_fit(dataset, "auto") == room.data_fit(dataset, 32)
   *_, said = data.remarks(dataset, "auto")
   assert said == "batch_size=auto is 32: 70% of the slots of minibatches hold a row"
 
