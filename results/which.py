@@ -26,6 +26,7 @@ from mamdr_jax.report.tables import POPULARITY, bold, count, rates_of, spread
 
 BASE = "alternate"
 SHOWN = ("separate", "alternate+finetune", "domain_negotiation", "mamdr", "mamdr+finetune")
+LINEAR = 0.02  # gains up to so much are drawn to scale, larger ones by their logarithm
 
 
 def read(study: Path) -> dict[str, dict]:
@@ -115,23 +116,25 @@ def main(out: Path, studies: dict[str, Path]) -> None:
 
 
 def draw(settings: dict[str, list[Cell]], tested: dict[str, dict], path: Path) -> None:
-  """A panel a setting, a point a domain and way: its gain against the domain's test rows."""
-  size = (4 + 4 * len(settings), 4)
-  with drawing(path, size, len(settings)) as (figure, panels):
-    for (name, found), axes in zip(settings.items(), np.atleast_1d(panels), strict=True):
-      base = next(cell for cell in found if cell.method == BASE)
-      rows = np.array([tested[name][domain] for domain in base.domains])
-      order = np.argsort(rows)
+  """A panel a way, a point a domain of any setting: its gain against the domain's test rows."""
+  with drawing(path, (13, 7), panels=3, rows=2) as (_, panels):
+    for way, axes in zip(SHOWN, panels.flat, strict=False):
       axes.axhline(0, color="grey", linewidth=1)
-      for i, way in enumerate(SHOWN):
+      for i, (name, found) in enumerate(settings.items()):
+        base = next(cell for cell in found if cell.method == BASE)
+        rows = np.array([tested[name][domain] for domain in base.domains])
         gain = next((c.auc() - base.auc() for c in found if c.method == way), rows * np.nan)
-        called = method_name(way)
-        axes.semilogx(rows[order], gain[order], marker="o", markersize=4, label=called, **style(i))
-      axes.set(xlabel="test rows of the domain", title=name)
+        look = style(i) | {"linestyle": ""}
+        axes.plot(rows, gain, marker="o", markersize=5, alpha=0.8, label=name, **look)
+      axes.set(xscale="log", title=method_name(way), xlabel="test rows of the domain")
+      axes.set_yscale("symlog", linthresh=LINEAR)
+      axes.yaxis.set_major_formatter("{x:+g}")
       axes.grid(alpha=0.3)
-    np.atleast_1d(panels)[0].set_ylabel("test AUC over alternate training's")
+    for axes in panels[:, 0]:
+      axes.set_ylabel("test AUC over alternate training's")
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", frameon=False)
+    panels.flat[-1].axis("off")
+    panels.flat[-1].legend(handles, labels, loc="center", frameon=False)
 
 
 if __name__ == "__main__":

@@ -47,15 +47,19 @@ def shade(fraction: float):
 
 
 @contextlib.contextmanager
-def drawing(path: Path, size: tuple[float, float], panels: int = 1) -> Iterator[tuple]:
+def drawing(
+  path: Path, size: tuple[float, float], panels: int = 1, rows: int = 1
+) -> Iterator[tuple]:
   """(figure, axes) to draw on, written to `path` in whole at the end; size in inches.
+
+  Axes are one, or `panels` beside each other, in `rows` of so many.
 
   Letters that the font lacks are drawn as boxes, without a warning.
   """
   with matplotlib.rc_context(STYLE), warnings.catch_warnings():
     warnings.filterwarnings("ignore", r"Glyph .* missing from font")
     figure = Figure(size, layout="constrained")
-    yield figure, figure.subplots(1, panels)
+    yield figure, figure.subplots(rows, panels)
     write_aside(Path(path), lambda aside: figure.savefig(aside, format="png", dpi=150))
 
 
