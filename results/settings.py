@@ -19,6 +19,7 @@ from mamdr_jax.files import write_aside
 from mamdr_jax.markdown import table
 
 ONE_IN = {"amazon": 4, "epinions": 2}  # of so many users one has its rows kept
+FEW = 16  # of so many one, in the settings of few users
 SMALLEST = 1000  # ratings of a group
 COLUMNS = ["user", "item", "domain", "rating"]
 
@@ -29,11 +30,13 @@ def category(root: Path, name: str) -> pd.DataFrame:
   return pd.read_csv(path).drop_duplicates(["user", "item"])
 
 
-def amazon_13(amazon: Path, epinions: Path) -> pd.DataFrame:
-  """A quarter of the users of the thirteen categories; items are a category's own."""
+def amazon_of(
+  amazon: Path, epinions: Path, *, domains: str = "13", one_in: int = ONE_IN["amazon"]
+) -> pd.DataFrame:
+  """Some of the users of the six or thirteen categories; items are a category's own."""
   rows = pd.concat(category(amazon, name)[["user", "item"]].assign(domain=name)
-                   for name in AMAZON["13"])  # fmt: skip
-  return of_some_users(rows, ONE_IN["amazon"])
+                   for name in AMAZON[domains])  # fmt: skip
+  return of_some_users(rows, one_in)
 
 
 def of_some_users(rows: pd.DataFrame, one_in: int) -> pd.DataFrame:
@@ -49,9 +52,11 @@ def epinions_categories(amazon: Path, epinions: Path) -> pd.DataFrame:
   return of_some_users(rows, ONE_IN["epinions"])
 
 
-def epinions_groups(amazon: Path, epinions: Path) -> pd.DataFrame:
-  """Ratings of half of the users, a domain those who rate most in the same category."""
-  rows = of_some_users(pd.read_csv(epinions), ONE_IN["epinions"])
+def epinions_groups(
+  amazon: Path, epinions: Path, *, one_in: int = ONE_IN["epinions"]
+) -> pd.DataFrame:
+  """Ratings of some of the users, a domain those who rate most in the same category."""
+  rows = of_some_users(pd.read_csv(epinions), one_in)
   counts = rows.groupby(["user", "category"]).size()
   favourite = counts.reset_index(name="n").sort_values(["user", "n", "category"], kind="stable")
   favourite = favourite.drop_duplicates("user", keep="last").set_index("user")["category"]
@@ -74,11 +79,15 @@ def pantry_at_random(amazon: Path, epinions: Path) -> pd.DataFrame:
 
 
 SETTINGS: dict[str, Callable[[Path, Path], pd.DataFrame]] = {
-  "amazon_13_quarter": amazon_13,
+  "amazon_13_quarter": amazon_of,
   "epinions_categories": epinions_categories,
   "epinions_groups": epinions_groups,
   "music_groups": music_groups,
   "pantry_at_random": pantry_at_random,
+  # for what takes an hour a set at a quarter of the users
+  "amazon_6_few": functools.partial(amazon_of, domains="6", one_in=FEW),
+  "amazon_13_few": functools.partial(amazon_of, one_in=FEW),
+  "epinions_few": functools.partial(epinions_groups, one_in=FEW // 2),
 }
 
 

@@ -17,6 +17,7 @@ ABLATIONS = ("amazon-small", "synthetic", "synthetic-blind")
 ARGUMENTS = {
   "paper": [",".join(parts) for parts in itertools.product(STUDIES, DATA, ("small", "full"))],
   "released": ["amazon-small,mlp,ablation"],
+  "fair": ["synthetic,search,ids"],
   "ablation": [",".join(parts) for parts in itertools.product(ABLATIONS, ("tune", "final"))],
 }
 MADE = [(name, argument) for name in PATHS for argument in ["", *ARGUMENTS.get(name, [])]]
