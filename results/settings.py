@@ -18,8 +18,8 @@ from mamdr_jax.data.files import find_file
 from mamdr_jax.files import write_aside
 from mamdr_jax.markdown import table
 
-ONE_IN = {"amazon": 4, "epinions": 2}  # of so many users one has its rows kept
-FEW = 16  # of so many one, in the settings of few users
+# Of so many users one has its rows kept; few are for what takes whole passes of a large net.
+ONE_IN = {"amazon": 4, "epinions": 2, "amazon_few": 48, "epinions_few": 8}
 SMALLEST = 1000  # ratings of a group
 COLUMNS = ["user", "item", "domain", "rating"]
 
@@ -31,12 +31,12 @@ def category(root: Path, name: str) -> pd.DataFrame:
 
 
 def amazon_of(
-  amazon: Path, epinions: Path, *, domains: str = "13", one_in: int = ONE_IN["amazon"]
+  amazon: Path, epinions: Path, *, domains: str = "13", users: str = "amazon"
 ) -> pd.DataFrame:
   """Some of the users of the six or thirteen categories; items are a category's own."""
   rows = pd.concat(category(amazon, name)[["user", "item"]].assign(domain=name)
                    for name in AMAZON[domains])  # fmt: skip
-  return of_some_users(rows, one_in)
+  return of_some_users(rows, ONE_IN[users])
 
 
 def of_some_users(rows: pd.DataFrame, one_in: int) -> pd.DataFrame:
@@ -52,11 +52,9 @@ def epinions_categories(amazon: Path, epinions: Path) -> pd.DataFrame:
   return of_some_users(rows, ONE_IN["epinions"])
 
 
-def epinions_groups(
-  amazon: Path, epinions: Path, *, one_in: int = ONE_IN["epinions"]
-) -> pd.DataFrame:
+def epinions_groups(amazon: Path, epinions: Path, *, users: str = "epinions") -> pd.DataFrame:
   """Ratings of some of the users, a domain those who rate most in the same category."""
-  rows = of_some_users(pd.read_csv(epinions), one_in)
+  rows = of_some_users(pd.read_csv(epinions), ONE_IN[users])
   counts = rows.groupby(["user", "category"]).size()
   favourite = counts.reset_index(name="n").sort_values(["user", "n", "category"], kind="stable")
   favourite = favourite.drop_duplicates("user", keep="last").set_index("user")["category"]
@@ -84,10 +82,9 @@ SETTINGS: dict[str, Callable[[Path, Path], pd.DataFrame]] = {
   "epinions_groups": epinions_groups,
   "music_groups": music_groups,
   "pantry_at_random": pantry_at_random,
-  # for what takes an hour a set at a quarter of the users
-  "amazon_6_few": functools.partial(amazon_of, domains="6", one_in=FEW),
-  "amazon_13_few": functools.partial(amazon_of, one_in=FEW),
-  "epinions_few": functools.partial(epinions_groups, one_in=FEW // 2),
+  "amazon_6_few": functools.partial(amazon_of, domains="6", users="amazon_few"),
+  "amazon_13_few": functools.partial(amazon_of, users="amazon_few"),
+  "epinions_groups_few": functools.partial(epinions_groups, users="epinions_few"),
 }
 
 
