@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import NullLocator
 
 from mamdr_jax.files import RESULT, write_aside
 from mamdr_jax.markdown import table
@@ -27,6 +28,7 @@ from mamdr_jax.report.tables import POPULARITY, bold, count, rates_of, spread
 BASE = "alternate"
 SHOWN = ("separate", "alternate+finetune", "domain_negotiation", "mamdr", "mamdr+finetune")
 LINEAR = 0.02  # gains up to so much are drawn to scale, larger ones by their logarithm
+TICKS = (0.01, 0.02, 0.05, 0.1, 0.2)  # of the picture, at whose edge those beyond the last are
 
 
 def read(study: Path) -> dict[str, dict]:
@@ -117,7 +119,8 @@ def main(out: Path, studies: dict[str, Path]) -> None:
 
 def draw(settings: dict[str, list[Cell]], tested: dict[str, dict], path: Path) -> None:
   """A panel a way, a point a domain of any setting: its gain against the domain's test rows."""
-  with drawing(path, (13, 7), panels=3, rows=2) as (_, panels):
+  ticks = [-tick for tick in reversed(TICKS)] + [0, *TICKS]
+  with drawing(path, (13, 8), panels=3, rows=2) as (_, panels):
     for way, axes in zip(SHOWN, panels.flat, strict=False):
       axes.axhline(0, color="grey", linewidth=1)
       for i, (name, found) in enumerate(settings.items()):
@@ -125,10 +128,13 @@ def draw(settings: dict[str, list[Cell]], tested: dict[str, dict], path: Path) -
         rows = np.array([tested[name][domain] for domain in base.domains])
         gain = next((c.auc() - base.auc() for c in found if c.method == way), rows * np.nan)
         look = style(i) | {"linestyle": ""}
+        gain = np.clip(gain, -TICKS[-1], TICKS[-1])
         axes.plot(rows, gain, marker="o", markersize=5, alpha=0.8, label=name, **look)
       axes.set(xscale="log", title=method_name(way), xlabel="test rows of the domain")
       axes.set_yscale("symlog", linthresh=LINEAR)
-      axes.yaxis.set_major_formatter("{x:+g}")
+      axes.set(ylim=(-TICKS[-1], TICKS[-1]))
+      axes.set_yticks(ticks, [f"{tick:+g}" for tick in ticks])
+      axes.yaxis.set_minor_locator(NullLocator())
       axes.grid(alpha=0.3)
     for axes in panels[:, 0]:
       axes.set_ylabel("test AUC over alternate training's")
