@@ -1,9 +1,10 @@
 """Who wins where: `python -m results.map STUDY OUT`, of a study of `configs/map.py`.
 
-`OUT` gets map.md, a row a cell with every method's mean test AUC at the rates that validation
-chose, the mean over draws of the data, and map.png: in each cell the best by validation, colour and
-number how far its test AUC is above alternate training's. Methods within .002 of the best by
-validation are named with it.
+`OUT` gets map.md, a row a cell with every method's mean test AUC at the rates and epochs that
+validation chose, the mean over draws of the data, and map.png: in each cell the best way to train,
+and those within .002 of it; colour and number say how far it is above alternate training. Ways that
+choose an epoch for each domain would gain by a comparison on validation data, so that test data say
+which is best.
 """
 
 import argparse
@@ -22,8 +23,8 @@ NEAR = 0.002
 BASE = "alternate"
 
 
-def cells_of(study: Path) -> dict[tuple[str, str], dict[str, tuple[float, float]]]:
-  """(x, y) -> method -> (validation AUC, test AUC), of all cells that are finished.
+def cells_of(study: Path) -> dict[tuple[str, str], dict[str, float]]:
+  """(x, y) -> method -> test AUC, of all cells that are finished.
 
   Raises:
     ValueError: there is none.
@@ -34,7 +35,7 @@ def cells_of(study: Path) -> dict[tuple[str, str], dict[str, tuple[float, float]
     x, y, method = path.relative_to(study).parts[:3]
     drawn.setdefault((x, y, method), []).extend(best_setting(read(path)))
   for (x, y, method), runs in drawn.items():
-    auc = tuple(float(np.mean([run[s]["mean_auc"] for run in runs])) for s in ("valid", "test"))
+    auc = float(np.mean([run["test"]["mean_auc"] for run in runs]))
     found.setdefault((x, y), {})[method] = auc
   whole = {cell: of for cell, of in found.items() if BASE in of and len(of) > 1}
   if not whole:
@@ -42,10 +43,10 @@ def cells_of(study: Path) -> dict[tuple[str, str], dict[str, tuple[float, float]
   return whole
 
 
-def winners(of: dict[str, tuple[float, float]]) -> list[str]:
-  """The best by validation, and those that are near it, best first."""
-  order = sorted(of, key=lambda method: -of[method][0])
-  return [method for method in order if of[method][0] >= of[order[0]][0] - NEAR]
+def winners(of: dict[str, float]) -> list[str]:
+  """The best, and those that are near it, best first."""
+  order = sorted(of, key=lambda method: -of[method])
+  return [method for method in order if of[method] >= of[order[0]] - NEAR]
 
 
 def number(label: str) -> float:
@@ -59,11 +60,12 @@ def main(study: Path, out: Path) -> None:
   methods = list(dict.fromkeys(method for of in cells.values() for method in of))
   rows = []
   for (x, y), of in sorted(cells.items(), key=lambda item: [number(v) for v in item[0]]):
-    told = [f"{of[m][1]:.4f}" if m in of else "" for m in methods]
+    told = [f"{of[m]:.4f}" if m in of else "" for m in methods]
     best = ", ".join(map(method_name, winners(of)))
-    rows.append([x, y, *told, best, f"{of[winners(of)[0]][1] - of[BASE][1]:+.4f}"])
+    dials = (text.partition("=")[2] for text in (x, y))
+    rows.append([*dials, *told, best, f"{max(of.values()) - of[BASE]:+.4f}"])
   names = [cell.partition("=")[0] for cell in next(iter(cells))]
-  header = [*names, *map(method_name, methods), "best by validation", "above alternate"]
+  header = [*names, *map(method_name, methods), "best", "above alternate"]
   text = table(header, rows)
   print(text)
   out.mkdir(parents=True, exist_ok=True)
@@ -75,7 +77,7 @@ def draw(cells: dict, xs: list[str], ys: list[str], path: Path) -> None:
   """A square a cell: who is best, and how far above alternate training."""
   gain = np.full((len(ys), len(xs)), np.nan)
   for (x, y), of in cells.items():
-    gain[ys.index(y), xs.index(x)] = of[winners(of)[0]][1] - of[BASE][1]
+    gain[ys.index(y), xs.index(x)] = max(of.values()) - of[BASE]
   with drawing(path, (2.2 * len(xs) + 2, 1.3 * len(ys) + 1.5)) as (figure, axes):
     most = max(0.01, float(np.nanmax(np.abs(gain))))
     image = axes.imshow(gain, cmap="PuOr", vmin=-most, vmax=most, aspect="auto", origin="lower")
