@@ -2,7 +2,7 @@
 
 `OUT` gets map.md, a row a cell with every method's mean test AUC at the rates and epochs that
 validation chose, the mean over draws of the data, and map.png: in each cell the best way to train,
-and those within .002 of it; colour and number say how far it is above alternate training. Ways that
+and those within .002 of it; depth and number say how far it is above alternate training. Ways that
 choose an epoch for each domain would gain by a comparison on validation data, so that test data say
 which is best.
 """
@@ -11,10 +11,11 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from matplotlib.patches import Rectangle
 
 from mamdr_jax.files import RESULT
 from mamdr_jax.markdown import table
-from mamdr_jax.report.canvas import drawing
+from mamdr_jax.report.canvas import COLORS, drawing
 from mamdr_jax.report.names import method_name
 from mamdr_jax.report.results import best_setting
 from mamdr_jax.results import read
@@ -74,23 +75,23 @@ def main(study: Path, out: Path) -> None:
 
 
 def draw(cells: dict, xs: list[str], ys: list[str], path: Path) -> None:
-  """A square a cell: who is best, and how far above alternate training."""
-  gain = np.full((len(ys), len(xs)), np.nan)
-  for (x, y), of in cells.items():
-    gain[ys.index(y), xs.index(x)] = max(of.values()) - of[BASE]
-  with drawing(path, (2.2 * len(xs) + 2, 1.3 * len(ys) + 1.5)) as (figure, axes):
-    most = max(0.01, float(np.nanmax(np.abs(gain))))
-    image = axes.imshow(gain, cmap="PuOr", vmin=-most, vmax=most, aspect="auto", origin="lower")
+  """A square a cell, in the colour of who is best, the deeper the further above alternate."""
+  methods = list(dict.fromkeys(method for of in cells.values() for method in of))
+  gain = {cell: max(of.values()) - of[BASE] for cell, of in cells.items()}
+  most = max(0.01, *gain.values())
+  with drawing(path, (2.2 * len(xs) + 1, 1.3 * len(ys) + 1)) as (_, axes):
     for (x, y), of in cells.items():
-      best = "\n".join(map(method_name, winners(of)[:3]))
-      value = gain[ys.index(y), xs.index(x)]
-      color = "white" if abs(value) > 0.7 * most else "black"
-      axes.text(xs.index(x), ys.index(y), f"{best}\n{value:+.3f}", color=color, ha="center",
-                va="center", fontsize=8)  # fmt: skip
-    axes.set_xticks(range(len(xs)), [x.partition("=")[2] for x in xs])
-    axes.set_yticks(range(len(ys)), [y.partition("=")[2] for y in ys])
+      best, at = winners(of), (xs.index(x), ys.index(y))
+      depth = 0.15 + 0.6 * gain[x, y] / most
+      axes.add_patch(Rectangle(at, 1, 1, color=COLORS[methods.index(best[0])], alpha=depth, lw=0))
+      names = "\n".join(map(method_name, best[:3]))
+      told = f"{names}\n{gain[x, y]:+.3f}"
+      axes.text(at[0] + 0.5, at[1] + 0.5, told, ha="center", va="center", fontsize=9)
+    for set_ticks, labels in ((axes.set_xticks, xs), (axes.set_yticks, ys)):
+      set_ticks([i + 0.5 for i in range(len(labels))], [v.partition("=")[2] for v in labels])
+    axes.set(xlim=(0, len(xs)), ylim=(0, len(ys)))
     axes.set(xlabel=xs[0].partition("=")[0], ylabel=ys[0].partition("=")[0])
-    figure.colorbar(image, label="test AUC above alternate training's")
+    axes.set_title("best way to train, and its test AUC above alternate training's; synthetic data")
 
 
 if __name__ == "__main__":
