@@ -141,7 +141,9 @@ def test_which_tells_the_gain_of_every_way_with_a_common_epoch_and_one_a_domain(
       auc = np.array([0.7, 0.6]) + gain + 0.001 * r
       more = {"stopped": r > 1, "seconds": 10.0 * r, "seed": r}
       run = a_run(auc.tolist(), **more)
-      run["test"][MEASURES] = {"gauc": {MEAN: 0.6 + gain, BY_DOMAIN: {}}}
+      run["test"][MEASURES] = {
+        "gauc": {MEAN: 0.6 + gain, BY_DOMAIN: {"A": 0.5 + gain, "B": 0.7 + gain}}
+      }
       data = {"name": "amazon", "domains": "6", "split_seed": r}
       result = a_result([run], method=method, data=data)
       result |= {"tested": tested, "rates": ["alpha"]}
@@ -152,21 +154,26 @@ def test_which_tells_the_gain_of_every_way_with_a_common_epoch_and_one_a_domain(
         valid = [[0.9, 0.5], [0.8, 0.7], [0.7, 0.6]][epoch]
         line |= {"valid": {"auc": [valid]}, "test": {"auc": [(auc + 0.01 * epoch).tolist()]}}
         files.append_line(folder / files.METRICS, line)
-  gains, rows = tables("results.which", tmp_path / "out", {"six": study})
+  csv = tmp_path / "six_domains.csv"
+  importlib.import_module("results.which").main("keep", csv, [study])
+  gains, rows = tables("results.which", "tell", tmp_path / "out", [csv])
   assert gains == [
-    ["way to train", "six"], ["Alternate", "+0.0000"], ["Separate", "-0.1000"],
+    ["way to train", "six domains"], ["Alternate", "+0.0000"], ["Separate", "-0.1000"],
     ["MAMDR", "**+0.0500**"],
   ]  # fmt: skip
   found = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
   assert found["Alternate"]["test AUC"].startswith("0.6520 ± ")
+  assert found["Alternate"]["weighted"].startswith("0.6270 ± ")  # 30 and 90 rows
   assert found["MAMDR"]["an epoch a domain"].startswith("**0.7070 ± ")
+  assert found["MAMDR"]["GAUC"].startswith("**0.6500 ± ")
   assert found["MAMDR"]["over alternate"] == "+0.0500" and float(found["MAMDR"]["p"]) < 0.01
   assert found["Separate"]["RANK"] == "3.00" and found["Separate"]["over alternate"] == "-0.1000"
+  assert found["Separate"]["rates α, β, γ"] == "0.01, –, –"
   assert found["item popularity"]["test AUC"].startswith("0.6000")
   assert {found[name]["capped"] for name in ("Alternate", "MAMDR")} == {"1 of 3"}
   assert (tmp_path / "out/gains.png").stat().st_size > 1000
   with pytest.raises(ValueError, match="no replicate has ended"):
-    importlib.import_module("results.which").read(tmp_path / "out")
+    importlib.import_module("results.which").kept(tmp_path / "out")
 
 
 def test_settings_share_users_or_items(tables, tmp_path):
