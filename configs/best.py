@@ -5,7 +5,7 @@
   python -m results.similarity runs/search/mamdr runs/similarity.json
   python launch.py --config=configs/best.py:table,runs/search,runs/similarity.json \\
     --config.data.path=PATH --workdir=runs/best
-  python -m results.cases runs/best_report mamdr "NAME=runs/best"
+  python -m results.cases runs/best_report mamdr NAME=runs/best
 
 Every case has two seeds on the split of the search. Some begin from its models.
 
