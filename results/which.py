@@ -33,6 +33,8 @@ BASE, SIMPLE = "alternate", "popularity"
 SHOWN = ("separate", "alternate+finetune", "domain_negotiation", "mamdr", "mamdr+finetune")
 LINEAR = 0.02  # gains up to so much are drawn to scale, larger ones by their logarithm
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2)  # of the picture, at whose edge those beyond the last are
+# What is also compared with each other, each pair by itself.
+PAIRS = (("mamdr+finetune", "alternate+finetune"), ("mamdr", "domain_negotiation"))
 RATES = ["alpha", "beta", "gamma"]
 OF_RUN = [*RATES, "passes", "epochs", "seconds", "capped"]
 
@@ -119,6 +121,19 @@ def rows_of(ways: dict[str, pd.DataFrame]) -> list[list[str]]:
   return rows
 
 
+def pairs_of(ways: dict[str, pd.DataFrame]) -> str:
+  """A sentence a pair: how far the one is above the other."""
+  told = []
+  for pair in PAIRS:
+    if not set(pair) <= ways.keys():
+      continue
+    test = paired(*(cell_of(way, ways[way]) for way in pair))
+    first, second = map(method_name, pair)
+    won = f"above it in {test.domains_won} of {test.domains} domains"
+    told.append(f"{first} less {second}: {test.difference:+.4f}, p = {test.pvalue:.2g}, {won}.")
+  return "\n".join(told)
+
+
 def summary(settings: dict[str, dict]) -> str:
   """A row a way, a column a setting: its test AUC over that of alternate training."""
   ways = ordered(way for of in settings.values() for way in of if way != SIMPLE)
@@ -150,7 +165,10 @@ def tell(out: Path, paths: list[Path]) -> None:
   header = ("way to train", "rates α, β, γ", "test AUC", "an epoch a domain", "weighted", "GAUC")
   header += ("RANK", "over alternate", "p", "passes an epoch", "epochs", "s a run", "capped")
   settings = {path.stem.replace("_", " "): read(path) for path in paths}
-  blocks = [f"## {name}\n\n{table(header, rows_of(ways))}" for name, ways in settings.items()]
+  blocks = [
+    "\n\n".join(filter(None, [f"## {name}", table(header, rows_of(ways)), pairs_of(ways)]))
+    for name, ways in settings.items()
+  ]
   text = "\n\n".join([summary(settings), *blocks])
   print(text)
   out.mkdir(parents=True, exist_ok=True)

@@ -136,7 +136,8 @@ def test_map_names_who_is_best_in_every_cell(tables, tmp_path):
 def test_which_tells_the_gain_of_every_way_with_a_common_epoch_and_one_a_domain(tables, tmp_path):
   study, tested = tmp_path / "study", {"rows": {"A": 30, "B": 90}}
   simple = a_run((0.55, 0.65))
-  for method, gain in {"alternate": 0.0, "mamdr": 0.05, "separate": -0.1}.items():
+  ways = {"alternate": 0.0, "mamdr": 0.05, "domain_negotiation": 0.02, "separate": -0.1}
+  for method, gain in ways.items():
     for r in (1, 2, 3):
       auc = np.array([0.7, 0.6]) + gain + 0.001 * r
       more = {"stopped": r > 1, "seconds": 10.0 * r, "seed": r}
@@ -159,7 +160,7 @@ def test_which_tells_the_gain_of_every_way_with_a_common_epoch_and_one_a_domain(
   gains, rows = tables("results.which", "tell", tmp_path / "out", [csv])
   assert gains == [
     ["way to train", "six domains"], ["Alternate", "+0.0000"], ["Separate", "-0.1000"],
-    ["MAMDR", "**+0.0500**"],
+    ["DN", "+0.0200"], ["MAMDR", "**+0.0500**"],
   ]  # fmt: skip
   found = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
   assert found["Alternate"]["test AUC"].startswith("0.6520 ± ")
@@ -167,11 +168,13 @@ def test_which_tells_the_gain_of_every_way_with_a_common_epoch_and_one_a_domain(
   assert found["MAMDR"]["an epoch a domain"].startswith("**0.7070 ± ")
   assert found["MAMDR"]["GAUC"].startswith("**0.6500 ± ")
   assert found["MAMDR"]["over alternate"] == "+0.0500" and float(found["MAMDR"]["p"]) < 0.01
-  assert found["Separate"]["RANK"] == "3.00" and found["Separate"]["over alternate"] == "-0.1000"
+  assert found["Separate"]["RANK"] == "4.00" and found["Separate"]["over alternate"] == "-0.1000"
   assert found["Separate"]["rates α, β, γ"] == "0.01, –, –"
   assert found["item popularity"]["test AUC"].startswith("0.6000")
   assert {found[name]["capped"] for name in ("Alternate", "MAMDR")} == {"1 of 3"}
   assert (tmp_path / "out/gains.png").stat().st_size > 1000
+  told = (tmp_path / "out/which.md").read_text()
+  assert re.search(r"MAMDR less DN: \+0\.0300, p = .*, above it in 2 of 2 domains\.", told)
   with pytest.raises(ValueError, match="no replicate has ended"):
     importlib.import_module("results.which").kept(tmp_path / "out")
 
