@@ -10,8 +10,8 @@ splits, negatives and initial parameters each, and train until validation AUC ha
 epochs. Every epoch tells test AUC as well, so that an epoch chosen for each domain can stand beside
 the common one.
 
-Time: 45 minutes for both on a core of an AMD EPYC, with 764,000 ratings of 17 domains. Expect the
-table of results/which.md.
+Time: 24 minutes for both on a core of an AMD EPYC, with 380,000 ratings of 15 domains. Expect the
+tables of results/which.md.
 Often overridden: `data.*`, `--only`.
 """
 
