@@ -24,6 +24,7 @@ CHOICES = {
 }  # fmt: skip
 FREE = (
   "anneal",
+  "method.similarity",
   "sweep.over",
   "cases",
   "search.space",

@@ -5,7 +5,9 @@ import jax
 import numpy as np
 import optax
 import pytest
+from tiny_experiment import tiny
 
+from mamdr_jax import assembly
 from mamdr_jax.core import Hparams
 from mamdr_jax.methods import METHODS
 from mamdr_jax.methods.domain_regularization import helpers, similar_helpers
@@ -68,6 +70,8 @@ def test_the_most_similar_help_where_the_draw_is_cold(train):
   ("options", "said"),
   [
     ({"similarity": [[1, 2], [3]]}, "similarity: expected 2 rows of as many finite numbers"),
+    ({"similarity": [["a", 0], [0, 1]]}, "similarity: expected 2 rows of as many finite numbers"),
+    ({"similarity": (0.5, 1)}, "similarity: expected 2 rows of as many finite numbers"),
     ({"similarity": [[np.nan]]}, "similarity: expected 1 rows of as many finite numbers"),
     ({"similarity": np.eye(3)}, "similarity is of 3 domains, and there are 4"),
     ({"similarity": np.eye(4), "temperature": 0.0}, "temperature=0.0: expected a number above 0"),
@@ -76,6 +80,12 @@ def test_the_most_similar_help_where_the_draw_is_cold(train):
 def test_similarities_that_cannot_be_are_refused(options, said, params, train):
   with pytest.raises(ValueError, match=said):
     state_of(params, train, **options)
+
+
+def test_a_config_has_similarities():
+  assembly.assemble(tiny("mamdr", **{"method.similarity": ((1, 0, 0.5), (0, 1, 0), (0, 0, 1))}))
+  with pytest.raises(ValueError, match="similarity: expected 1 rows"):
+    assembly.assemble(tiny("mamdr", **{"method.similarity": ("a",)}))
 
 
 @pytest.mark.parametrize("option", [{"similarity": np.eye(4)}, {"specific_rate": 0.5}])

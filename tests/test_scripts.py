@@ -13,7 +13,7 @@ from mamdr_jax.models import MODELS
 
 FOLDERS = ROOT / "results", ROOT / "benchmarks"
 SCRIPTS = sorted(path for folder in FOLDERS for path in folder.glob("*.[ps][yh]"))
-HERE = "test_scripts", "test_scripts_of_results", "test_scripts_of_scale"
+HERE = tuple(path.stem for path in sorted((ROOT / "tests").glob("test_scripts*.py")))
 
 
 def test_every_script_has_a_test():

@@ -45,7 +45,7 @@ def test_cases_are_told_by_what_they_gain_on_validation(tables, tmp_path):
     tables("results.cases", tmp_path / "out", "other", {"two": again["two"]})
 
 
-def test_domains_with_the_same_tastes_are_alike(tables, tmp_path):
+def test_similarity_of_domains_with_the_same_tastes(tables, tmp_path):
   """Of three domains whose rows are those of one but for labels, two agree and one is opposed."""
   rng = np.random.default_rng(0)
   user, item = rng.integers(12, size=(2, 300))

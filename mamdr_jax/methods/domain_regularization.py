@@ -147,12 +147,16 @@ def _square(similarity: Sequence[Sequence[float]], temperature: float) -> np.nda
   """It as an array, None if it is empty; ValueError if helpers cannot be drawn by it."""
   if not len(similarity):
     return None
-  widths = {len(row) for row in similarity}
-  if widths != {len(similarity)} or not np.isfinite(np.array(similarity, float)).all():
-    raise ValueError(f"similarity: expected {len(similarity)} rows of as many finite numbers")
+  num = len(similarity)
+  try:
+    found = np.array(similarity, np.float32)
+  except (TypeError, ValueError):
+    found = np.zeros(0)
+  if found.shape != (num, num) or not np.isfinite(found).all():
+    raise ValueError(f"similarity: expected {num} rows of as many finite numbers")
   if not temperature > 0:
     raise ValueError(f"temperature={temperature}: expected a number above 0")
-  return np.array(similarity, np.float32)
+  return found
 
 
 def regularized(deltas: Deltas, plan: Callable, rest: Callable) -> Method:
