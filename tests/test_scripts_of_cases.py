@@ -5,14 +5,8 @@ import json
 import numpy as np
 import pytest
 from made_results import a_result, a_run, save
-from scripts import printed
 
 from mamdr_jax import configure, experiment
-
-
-@pytest.fixture
-def tables(capsys, monkeypatch):
-  return printed(capsys, monkeypatch)
 
 
 def test_cases_are_told_by_what_they_gain_on_validation(tables, tmp_path):
