@@ -27,6 +27,7 @@ from benchmarks.timing import best_of, carried, random_batches
 from mamdr_jax import tree
 from mamdr_jax.core import Hparams
 from mamdr_jax.descent import minibatch
+from mamdr_jax.files import write_text
 from mamdr_jax.machine import device
 from mamdr_jax.markdown import table
 from mamdr_jax.methods import METHODS
@@ -50,7 +51,7 @@ def main(out: str | None = None) -> None:
   if out:
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "methods.md").write_text(text + "\n")
+    write_text(out / "methods.md", text + "\n")
     draw({name: seconds for name, (seconds, _) in measured.items()}, out / "methods.png")
 
 

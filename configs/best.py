@@ -14,17 +14,14 @@ Expect results/best.md.
 Often overridden: `data.*`, `--only`, `sweep.seed`.
 """
 
-import json
 from pathlib import Path
 
-from configs.fair import METHODS
+from configs.fair import METHODS, chosen
 from configs.fair import get_config as fair
-from mamdr_jax import configure, results
-from mamdr_jax.files import MODEL, RESULT
-from mamdr_jax.report.results import best_setting
+from mamdr_jax import configure
+from mamdr_jax.files import MODEL, read_json
 
 DECAY = {"specific_inner.name": "adamw"}
-GAMMA = ("gamma", 0.9)
 
 
 def get_config(arg: str = ""):
@@ -37,7 +34,7 @@ def get_config(arg: str = ""):
   base |= rates["mamdr"]
   cases = {"mamdr": {}, **variants(base, Path(folder))}
   if file:
-    similarity = {"method.similarity": json.loads(Path(file).read_text(encoding="utf-8"))}
+    similarity = {"method.similarity": read_json(Path(file))}
     cases |= {
       "similar_helpers": similarity,
       "similar_helpers_colder": similarity | {"method.temperature": 0.02},
@@ -56,8 +53,7 @@ def rates_of(folder: Path, method: str) -> dict[str, float]:
   """Those that a search has chosen by validation; without a folder, the middle of its space."""
   if not folder.name:
     return {name: (least * most) ** 0.5 for name, least, most in METHODS[method]}
-  run = best_setting(results.read(folder / method / RESULT))[0]
-  return {name: run[name] for name, *_ in METHODS[method]}
+  return chosen(folder, method)
 
 
 def anneal(rate: str, factor: float = 0.9) -> dict:

@@ -65,9 +65,14 @@ def get_config(arg: str = ""):
     if stage == "search":
       cases[method] = changes | SEARCH | {"search.space": space}
       continue
-    run = best_setting(results.read(Path(stage, method, RESULT)))[0]
-    changes |= {rate: run[rate] for rate, *_ in space} | {"test_every_epoch": True}
+    changes |= chosen(Path(stage), method) | {"test_every_epoch": True}
     drawn = "data.seed" if data.startswith("synthetic") else "data.split_seed"
     cases |= {f"{method}/{r}": changes | {drawn: r, "seed": r} for r in REPLICATES}
   config.cases = configure.cases(cases)
   return config
+
+
+def chosen(search: Path, method: str) -> dict[str, float]:
+  """The rates of a method that validation chose, of the folder that a search has left."""
+  run = best_setting(results.read(search / method / RESULT))[0]
+  return {rate: run[rate] for rate, *_ in METHODS[method]}

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mamdr_jax import results
-from mamdr_jax.files import RESULT, write_aside
+from mamdr_jax.files import RESULT, write_aside, write_text
 from mamdr_jax.markdown import table
 
 SPLITS = ("valid", "test")
@@ -69,7 +69,7 @@ def main(out: Path, base: str, studies: dict[str, Path]) -> None:
     text += f"\n\n{base} on {name}: {told}."
   print(text)
   out.mkdir(parents=True, exist_ok=True)
-  write_aside(out / "cases.md", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+  write_text(out / "cases.md", text + "\n")
   for name, of in tables.items():
     write = lambda path, of=of: of.to_csv(path, index=False, float_format="%.6g")
     write_aside(out / f"{name}.csv", write)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from mamdr_jax.files import RESULT
+from mamdr_jax.files import RESULT, write_text
 from mamdr_jax.markdown import table
 from mamdr_jax.report.canvas import COLORS, drawing
 from mamdr_jax.report.names import method_name
@@ -30,8 +30,7 @@ def cells_of(study: Path) -> dict[tuple[str, str], dict[str, float]]:
   Raises:
     ValueError: there is none.
   """
-  found = {}
-  drawn = {}
+  found, drawn = {}, {}
   for path in sorted(study.glob("*=*/*=*/*/*/" + RESULT)):
     x, y, method = path.relative_to(study).parts[:3]
     drawn.setdefault((x, y, method), []).extend(best_setting(read(path)))
@@ -70,7 +69,7 @@ def main(study: Path, out: Path) -> None:
   text = table(header, rows)
   print(text)
   out.mkdir(parents=True, exist_ok=True)
-  (out / "map.md").write_text(text + "\n", encoding="utf-8")
+  write_text(out / "map.md", text + "\n")
   draw(cells, xs, ys, out / "map.png")
 
 

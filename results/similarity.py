@@ -6,7 +6,6 @@ gradients of two domains, each on some of its training minibatches. OUT is what
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import jax
@@ -16,7 +15,7 @@ import numpy as np
 from mamdr_jax import again, results, tree
 from mamdr_jax.data import pack
 from mamdr_jax.descent import gather
-from mamdr_jax.files import RESULT, write_aside
+from mamdr_jax.files import RESULT, write_json
 from mamdr_jax.markdown import table
 from mamdr_jax.theory.conflict import cosines, domain_gradients, gram, narrow
 
@@ -49,8 +48,7 @@ def main(workdir: Path, out: Path) -> None:
   domains, found = similarity(workdir)
   rows = [[d, *(f"{x:.2f}" for x in row)] for d, row in zip(domains, found, strict=True)]
   print(table(["domain", *domains], rows))
-  text = json.dumps([[round(float(x), 4) for x in row] for row in found])
-  write_aside(out, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+  write_json(out, [[round(float(x), 4) for x in row] for row in found])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import NullLocator
 
-from mamdr_jax.files import RESULT, write_aside
+from mamdr_jax.files import RESULT, write_aside, write_text
 from mamdr_jax.markdown import table
 from mamdr_jax.measures import BY_DOMAIN, MEASURES
 from mamdr_jax.report import files, names
@@ -172,7 +172,7 @@ def tell(out: Path, paths: list[Path]) -> None:
   text = "\n\n".join([summary(settings), *blocks])
   print(text)
   out.mkdir(parents=True, exist_ok=True)
-  write_aside(out / "which.md", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+  write_text(out / "which.md", text + "\n")
   draw(settings, out / "gains.png")
 
 

@@ -111,8 +111,7 @@ def domain_regularization(
       f"specific={tuple(specific)!r}; choose 'tables', 'net', or branches like 'tables.user'"
     )
   similarity = _square(similarity, temperature)
-  rate = specific_inner or inner
-  inner_of_deltas = rate if specific_rate == 1 else lambda alpha: rate(specific_rate * alpha)
+  inner_of_deltas = lambda alpha: (specific_inner or inner)(specific_rate * alpha)
   shared = shared or alternate(loss=loss, inner=inner, sparse=sparse)
   deltas = Deltas(
     loss, inner_of_deltas, outer, shared, tuple(specific),
