@@ -19,8 +19,9 @@ from mamdr_jax.files import write_aside
 from mamdr_jax.markdown import table
 
 # Of so many users one has its rows kept; few are for what takes whole passes of a large net.
-ONE_IN = {"amazon": 4, "epinions": 2, "amazon_few": 48, "epinions_few": 8}
+ONE_IN = {"amazon": 4, "cores": 1, "cores_few": 4, "epinions": 2, "epinions_few": 8}
 SMALLEST = 1000  # ratings of a group
+CORE = 3000  # rows of a category's core
 COLUMNS = ["user", "item", "domain", "rating"]
 
 
@@ -30,13 +31,39 @@ def category(root: Path, name: str) -> pd.DataFrame:
   return pd.read_csv(path).drop_duplicates(["user", "item"])
 
 
-def amazon_of(
-  amazon: Path, epinions: Path, *, domains: str = "13", users: str = "amazon"
-) -> pd.DataFrame:
-  """Some of the users of the six or thirteen categories; items are a category's own."""
+def amazon_quarter(amazon: Path, epinions: Path) -> pd.DataFrame:
+  """A quarter of the users of the thirteen categories; items are a category's own."""
   rows = pd.concat(category(amazon, name)[["user", "item"]].assign(domain=name)
+                   for name in AMAZON["13"])  # fmt: skip
+  return of_some_users(rows, ONE_IN["amazon"])
+
+
+def amazon_cores(
+  amazon: Path, epinions: Path, *, domains: str = "13", users: str = "cores"
+) -> pd.DataFrame:
+  """The densest core of each category: few rows, and yet many of a user and of an item."""
+  rows = pd.concat(densest(category(amazon, name)[["user", "item"]]).assign(domain=name)
                    for name in AMAZON[domains])  # fmt: skip
   return of_some_users(rows, ONE_IN[users])
+
+
+def densest(rows: pd.DataFrame) -> pd.DataFrame:
+  """The k-core of `user` and `item` with the largest k that has CORE rows, or all rows."""
+  within, k = rows, 1
+  while len(within) >= CORE:
+    rows, k = within, k + 1
+    within = core(rows, k)
+  return rows
+
+
+def core(rows: pd.DataFrame, k: int) -> pd.DataFrame:
+  """What is left when users and items of fewer than k rows are dropped until there are none."""
+  size = None
+  while len(rows) != size:
+    size = len(rows)
+    for field in ("user", "item"):
+      rows = rows[rows.groupby(field)[field].transform("size") >= k]
+  return rows
 
 
 def of_some_users(rows: pd.DataFrame, one_in: int) -> pd.DataFrame:
@@ -77,13 +104,14 @@ def pantry_at_random(amazon: Path, epinions: Path) -> pd.DataFrame:
 
 
 SETTINGS: dict[str, Callable[[Path, Path], pd.DataFrame]] = {
-  "amazon_13_quarter": amazon_of,
+  "amazon_13_quarter": amazon_quarter,
+  "amazon_13_cores": amazon_cores,
+  "amazon_6_cores": functools.partial(amazon_cores, domains="6"),
   "epinions_categories": epinions_categories,
   "epinions_groups": epinions_groups,
   "music_groups": music_groups,
   "pantry_at_random": pantry_at_random,
-  "amazon_6_few": functools.partial(amazon_of, domains="6", users="amazon_few"),
-  "amazon_13_few": functools.partial(amazon_of, users="amazon_few"),
+  "amazon_13_few": functools.partial(amazon_cores, users="cores_few"),
   "epinions_groups_few": functools.partial(epinions_groups, users="epinions_few"),
 }
 
