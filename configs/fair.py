@@ -12,7 +12,7 @@ the common one.
 
 Time: 24 minutes for both on a core of an AMD EPYC, with 380,000 ratings of 15 domains. Expect the
 tables of results/which.md.
-Often overridden: `data.*`, `--only`.
+Often overridden: `data.*`, `--only`, `search.trials`.
 """
 
 from pathlib import Path
@@ -38,10 +38,7 @@ METHODS = {
 }
 REPLICATES = range(1, 6)  # the search has the split of number 0
 # Half the trials end after 12 passes, not before: what learns slowly is often the best in the end.
-SEARCH = {
-  "search.trials": 8, "search.draw": "halton", "search.rungs": (12.0,), "search.keep": 2.0,
-  "search.passes": 60.0,
-}  # fmt: skip
+SEARCH = {"trials": 8, "draw": "halton", "rungs": (12.0,), "keep": 2.0, "passes": 60.0}
 
 
 def get_config(arg: str = ""):
@@ -56,6 +53,8 @@ def get_config(arg: str = ""):
   config.model.update(embedding_size=16, hidden=(64, 32))
   config.update(batch_size="auto", epochs=200, patience=8, l2=1e-4 * (not features))
   config.measures = ("gauc",)
+  if stage == "search":
+    config.search.update(space=(ALPHA,), **SEARCH)
   cases = {}
   for method, space in METHODS.items():
     changes = {"method.name": method}
@@ -63,7 +62,7 @@ def get_config(arg: str = ""):
       specific = ("net",) if features else ("tables",)
       changes |= {"method.k": 3, "method.visit_steps": 5, "method.specific": specific}
     if stage == "search":
-      cases[method] = changes | SEARCH | {"search.space": space}
+      cases[method] = changes | {"search.space": space}
       continue
     changes |= chosen(Path(stage), method) | {"test_every_epoch": True}
     drawn = "data.seed" if data.startswith("synthetic") else "data.split_seed"

@@ -106,19 +106,28 @@ def rows_of(ways: dict[str, pd.DataFrame]) -> list[list[str]]:
   ]
   texts = [bold([*map(spread, column)], [x.mean() for x in column]) for column in columns]
   rows = []
-  for cell, rank, *told in zip(found, average_ranks(found), *texts, strict=True):
+  for cell, rank, *told in zip(found, ranks_of(found), *texts, strict=True):
     runs = ways[cell.method].groupby("replicate")[OF_RUN].first()
     rates = ", ".join(NONE if runs[r].isna().any() else rate(runs[r].iloc[0]) for r in RATES)
     cost = [count(runs["passes"].mean()), *(f"{runs[x].mean():.0f}" for x in ("epochs", "seconds"))]
     compared = ["", ""]
     if cell is not base:
       compared = [f"{tests[cell.method].difference:+.4f}", f"{adjusted[cell.method]:.2g}"]
-    rows.append([method_name(cell.method), rates, *told, f"{rank:.2f}", *compared, *cost,
+    rows.append([method_name(cell.method), rates, *told, rank, *compared, *cost,
                  f"{runs['capped'].sum():.0f} of {len(runs)}"])  # fmt: skip
   if SIMPLE in ways:
     plain, weighted = (spread(means(ways[SIMPLE], "auc", of)) for of in (None, "rows"))
     rows.append([POPULARITY, "", plain, "", weighted, *[""] * 8])
   return rows
+
+
+def ranks_of(cells: list[Cell]) -> list[str]:
+  """RANK by the mean over replicates, ± its deviation where each replicate is ranked by itself."""
+  seeds = set.intersection(*({run["seed"] for run in cell.runs} for cell in cells))
+  only = lambda cell, seed: cell._replace(runs=[run for run in cell.runs if run["seed"] == seed])
+  apart = np.array([average_ranks([only(cell, seed) for cell in cells]) for seed in seeds])
+  deviation = apart.std(0, ddof=1) if len(seeds) > 1 else [np.nan] * len(cells)
+  return [f"{r:.2f} ± {d:.2f}" for r, d in zip(average_ranks(cells), deviation, strict=True)]
 
 
 def pairs_of(ways: dict[str, pd.DataFrame]) -> str:
