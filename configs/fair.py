@@ -43,7 +43,7 @@ SEARCH = {"trials": 8, "draw": "halton", "rungs": (12.0,), "keep": 2.0, "passes"
 
 def get_config(arg: str = ""):
   """`data,search`, or `data,FOLDER` of what that has left; by default
-  `synthetic-taobao10,search`. A third part `ids` has synthetic data without given features.
+  `synthetic-taobao10,search`. Methods whose search has not ended are left out. A third part `ids` has synthetic data without given features.
   """
   data, stage, kind = configure.parts_of(arg, ("synthetic-taobao10", "search", ""))
   config = configure.make(data, "mlp", "alternate")
@@ -64,9 +64,13 @@ def get_config(arg: str = ""):
     if stage == "search":
       cases[method] = changes | {"search.space": space}
       continue
+    if not (Path(stage) / method / RESULT).is_file():
+      continue
     changes |= chosen(Path(stage), method) | {"test_every_epoch": True}
     drawn = "data.seed" if data.startswith("synthetic") else "data.split_seed"
     cases |= {f"{method}/{r}": changes | {drawn: r, "seed": r} for r in REPLICATES}
+  if not cases:
+    raise ValueError(f"{stage}: no search has ended; expected the workdir of `{data},search`")
   config.cases = configure.cases(cases)
   return config
 

@@ -9,6 +9,7 @@ from made_results import ROOT, a_result, a_run, save
 from test_study import config_of
 
 from mamdr_jax import assembly, check, keys, study
+from mamdr_jax.files import RESULT
 
 PATHS = {path.stem: path for path in sorted((ROOT / "configs").glob("*.py"))}
 DATA = ("amazon-small", "synthetic-taobao10", "taobao-10", "table")
@@ -52,6 +53,10 @@ def test_replicates_have_the_rates_that_the_search_has_chosen(tmp_path):
     assert case.data.split_seed == case.seed == int(r) and case.search.trials == 0
     reads = method.partition("+")[0] in ("reptile", "domain_negotiation", "mamdr")
     assert (case.beta == 0.3) == reads
+  (tmp_path / "mamdr" / RESULT).unlink()
+  assert len(config_of(PATHS["fair"], f"table,{tmp_path}").cases) == 5 * (len(methods) - 1)
+  with pytest.raises(ValueError, match="no search has ended; expected the workdir of `table,search`"):
+    config_of(PATHS["fair"], f"table,{tmp_path / 'mamdr'}")
 
 
 def test_what_may_move_mamdr_is_around_the_rates_that_a_search_has_chosen(tmp_path):
