@@ -43,7 +43,8 @@ SEARCH = {"trials": 8, "draw": "halton", "rungs": (12.0,), "keep": 2.0, "passes"
 
 def get_config(arg: str = ""):
   """`data,search`, or `data,FOLDER` of what that has left; by default
-  `synthetic-taobao10,search`. Methods whose search has not ended are left out. A third part `ids` has synthetic data without given features.
+  `synthetic-taobao10,search`. Methods whose search has not ended are left out. A third part `ids`
+  has synthetic data without given features.
   """
   data, stage, kind = configure.parts_of(arg, ("synthetic-taobao10", "search", ""))
   config = configure.make(data, "mlp", "alternate")

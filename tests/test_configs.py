@@ -55,7 +55,7 @@ def test_replicates_have_the_rates_that_the_search_has_chosen(tmp_path):
     assert (case.beta == 0.3) == reads
   (tmp_path / "mamdr" / RESULT).unlink()
   assert len(config_of(PATHS["fair"], f"table,{tmp_path}").cases) == 5 * (len(methods) - 1)
-  with pytest.raises(ValueError, match="no search has ended; expected the workdir of `table,search`"):
+  with pytest.raises(ValueError, match="no search has ended; expected the workdir of `table,sear"):
     config_of(PATHS["fair"], f"table,{tmp_path / 'mamdr'}")
 
 
