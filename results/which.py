@@ -144,14 +144,21 @@ def pairs_of(ways: dict[str, pd.DataFrame]) -> str:
 
 
 def summary(settings: dict[str, dict]) -> str:
-  """A row a way, a column a setting: its test AUC over that of alternate training."""
+  """A row a way, a column a setting: its test AUC over that of alternate training.
+
+  And the mean of the settings, and the least of them, of ways that are in all.
+  """
   ways = ordered(way for of in settings.values() for way in of if way != SIMPLE)
-  columns = []
+  gains = []
   for of in settings.values():
     auc = {way: means(frame, "auc").mean() for way, frame in of.items()}
-    gains = np.array([auc.get(way, np.nan) - auc[BASE] for way in ways])
-    columns.append(bold(["" if np.isnan(x) else f"{x:+.4f}" for x in gains], gains))
-  header = ["way to train", *settings]
+    gains.append([auc.get(way, np.nan) - auc[BASE] for way in ways])
+  gains = np.array(gains)
+  columns = [
+    bold(["" if np.isnan(x) else f"{x:+.4f}" for x in of], of)
+    for of in (*gains, gains.mean(0), gains.min(0))
+  ]
+  header = ["way to train", *settings, "mean", "least"]
   return table(header, [[method_name(w), *texts] for w, *texts in zip(ways, *columns, strict=True)])
 
 
