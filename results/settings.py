@@ -106,11 +106,11 @@ def pantry_at_random(amazon: Path, epinions: Path) -> pd.DataFrame:
 SETTINGS: dict[str, Callable[[Path, Path], pd.DataFrame]] = {
   "amazon_13_quarter": amazon_quarter,
   "amazon_13_cores": amazon_cores,
-  "amazon_6_cores": functools.partial(amazon_cores, domains="6"),
   "epinions_categories": epinions_categories,
   "epinions_groups": epinions_groups,
   "music_groups": music_groups,
   "pantry_at_random": pantry_at_random,
+  "amazon_6_few": functools.partial(amazon_cores, domains="6", users="cores_few"),
   "amazon_13_few": functools.partial(amazon_cores, users="cores_few"),
   "epinions_groups_few": functools.partial(epinions_groups, users="epinions_few"),
 }

@@ -195,8 +195,8 @@ def test_settings_share_users_or_items(tables, tmp_path):
   found = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
   shares = lambda name: [found[name][f"{of} in several, %"] for of in ("users", "items")]
   assert found["amazon_13_quarter"]["domains"] == "13"
-  assert found["amazon_6_cores"]["domains"] == "6"
-  for name in ("amazon_6_cores", "amazon_13_quarter", "epinions_categories"):
+  assert found["amazon_6_few"]["domains"] == "6"
+  for name in ("amazon_6_few", "amazon_13_cores", "amazon_13_quarter", "epinions_categories"):
     assert shares(name) == ["100", "0"]
   for name in ("epinions_groups", "music_groups", "pantry_at_random"):
     users, items = shares(name)
