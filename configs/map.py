@@ -6,9 +6,11 @@
 The dials are `rows` of a domain, number of `domains`, `conflict`, `own` (how much of the truth is a
 domain's own), `factors`, `noise`, `items` and `users` (the share that domains have in common), and
 `skew` of popularity; a third part of the argument is `ids`, the default, or `frozen`, given
-features. Cells of few rows have up to four draws of the data.
+features, which are learnt more slowly: their budget is five times as large. Cells of few rows have
+up to four draws of the data.
 
-Time: 22 minutes for rows and conflict on a core of an AMD EPYC. Expect results/map.md.
+Time: 22 minutes for rows and conflict on a core of an AMD EPYC, 17 with given features.
+Expect results/map.md.
 Often overridden: `search.trials`, `--share=0/4`.
 """
 
@@ -45,8 +47,9 @@ def get_config(arg: str = ""):
   config = configure.make("synthetic", "mlp", "alternate")
   config.data.update(zipf=0.0, features=features, feature_size=32)
   config.model.update(embedding_size=16, hidden=(64, 32))
-  config.update(batch_size="auto", epochs=60, patience=6, l2=1e-4 * (features == "ids"))
-  config.search.update(trials=4, draw="halton", space=(ALPHA,), passes=40.0)
+  config.update(batch_size="auto", patience=6, l2=1e-4 * (features == "ids"))
+  config.epochs, passes = {"ids": (60, 40.0), "frozen": (200, 200.0)}[features]
+  config.search.update(trials=4, draw="halton", space=(ALPHA,), passes=passes)
   config.cases = configure.cases(
     {
       f"{first}={x:g}/{second}={y:g}/{method}/{seed}": of_cell({first: x, second: y})
