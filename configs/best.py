@@ -16,8 +16,7 @@ Often overridden: `data.*`, `--only`, `sweep.seed`.
 
 from pathlib import Path
 
-from configs.fair import METHODS, chosen
-from configs.fair import get_config as fair
+from configs.fair import METHODS, chosen, common, options
 from mamdr_jax import configure
 from mamdr_jax.files import MODEL, read_json
 
@@ -27,12 +26,9 @@ DECAY = {"specific_inner.name": "adamw"}
 def get_config(arg: str = ""):
   """`data,FOLDER,FILE`: what the search has left, and similarities of domains, by default none."""
   data, folder, file = configure.parts_of(arg, ("synthetic-taobao10", "", ""))
-  config = fair(f"{data},search")
-  config.search.update(trials=0, space=(), rungs=(), passes=0.0)  # the rates are given here
+  config = common(data)
   rates = {method: rates_of(Path(folder), method) for method in ("alternate", "mamdr")}
-  given = dict(dict(config.cases)["mamdr"])
-  base = {name: value for name, value in given.items() if name.startswith("method.")}
-  base |= rates["mamdr"]
+  base = options("mamdr", data) | rates["mamdr"]
   cases = {"mamdr": {}, **variants(base, Path(folder))}
   if file:
     similarity = {"method.similarity": read_json(Path(file))}

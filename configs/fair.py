@@ -47,21 +47,12 @@ def get_config(arg: str = ""):
   has synthetic data without given features.
   """
   data, stage, kind = configure.parts_of(arg, ("synthetic-taobao10", "search", ""))
-  config = configure.make(data, "mlp", "alternate")
-  if kind:
-    config.data.features = kind
-  features = data.startswith(("synthetic", "taobao")) and kind != "ids"
-  config.model.update(embedding_size=16, hidden=(64, 32))
-  config.update(batch_size="auto", epochs=200, patience=8, l2=1e-4 * (not features))
-  config.measures = ("gauc",)
+  config = common(data, kind)
   if stage == "search":
     config.search.update(space=(ALPHA,), **SEARCH)
   cases = {}
   for method, space in METHODS.items():
-    changes = {"method.name": method}
-    if GAMMA in space:
-      specific = ("net",) if features else ("tables",)
-      changes |= {"method.k": 3, "method.visit_steps": 5, "method.specific": specific}
+    changes = options(method, data, kind)
     if stage == "search":
       cases[method] = changes | {"search.space": space}
       continue
@@ -74,6 +65,31 @@ def get_config(arg: str = ""):
     raise ValueError(f"{stage}: no search has ended; expected the workdir of `{data},search`")
   config.cases = configure.cases(cases)
   return config
+
+
+def common(data: str, kind: str = ""):
+  """What all methods have in common."""
+  config = configure.make(data, "mlp", "alternate")
+  if kind:
+    config.data.features = kind
+  config.model.update(embedding_size=16, hidden=(64, 32))
+  l2 = 1e-4 * (not given_features(data, kind))
+  config.update(batch_size="auto", epochs=200, patience=8, l2=l2)
+  config.measures = ("gauc",)
+  return config
+
+
+def given_features(data: str, kind: str) -> bool:
+  return data.startswith(("synthetic", "taobao")) and kind != "ids"
+
+
+def options(method: str, data: str, kind: str = "") -> dict:
+  """What a method has but for its rates."""
+  changes = {"method.name": method}
+  if GAMMA in METHODS[method]:
+    specific = ("net",) if given_features(data, kind) else ("tables",)
+    changes |= {"method.k": 3, "method.visit_steps": 5, "method.specific": specific}
+  return changes
 
 
 def chosen(search: Path, method: str) -> dict[str, float]:

@@ -31,20 +31,20 @@ def category(root: Path, name: str) -> pd.DataFrame:
   return pd.read_csv(path).drop_duplicates(["user", "item"])
 
 
-def amazon_quarter(amazon: Path, epinions: Path) -> pd.DataFrame:
-  """A quarter of the users of the thirteen categories; items are a category's own."""
-  rows = pd.concat(category(amazon, name)[["user", "item"]].assign(domain=name)
-                   for name in AMAZON["13"])  # fmt: skip
-  return of_some_users(rows, ONE_IN["amazon"])
-
-
-def amazon_cores(
-  amazon: Path, epinions: Path, *, domains: str = "13", users: str = "cores"
+def amazon_of(
+  amazon: Path, epinions: Path, *, domains: str = "13", users: str = "amazon", cores: bool = False
 ) -> pd.DataFrame:
-  """The densest core of each category: few rows, and yet many of a user and of an item."""
-  rows = pd.concat(densest(category(amazon, name)[["user", "item"]]).assign(domain=name)
+  """Some of the users of the six or thirteen categories; items are a category's own.
+
+  With `cores` the densest core of each category: few rows, and yet many of a user and of an item.
+  """
+  cut = densest if cores else lambda rows: rows
+  rows = pd.concat(cut(category(amazon, name)[["user", "item"]]).assign(domain=name)
                    for name in AMAZON[domains])  # fmt: skip
   return of_some_users(rows, ONE_IN[users])
+
+
+amazon_cores = functools.partial(amazon_of, users="cores", cores=True)
 
 
 def densest(rows: pd.DataFrame) -> pd.DataFrame:
@@ -104,7 +104,7 @@ def pantry_at_random(amazon: Path, epinions: Path) -> pd.DataFrame:
 
 
 SETTINGS: dict[str, Callable[[Path, Path], pd.DataFrame]] = {
-  "amazon_13_quarter": amazon_quarter,
+  "amazon_13_quarter": amazon_of,
   "amazon_13_cores": amazon_cores,
   "epinions_categories": epinions_categories,
   "epinions_groups": epinions_groups,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import optax
+import pandas as pd
 import pytest
 from made_results import ROOT, a_result, a_run, save
 from scripts import numbers
@@ -202,8 +203,22 @@ def test_settings_share_users_or_items(tables, tmp_path):
     users, items = shares(name)
     assert users == "0" and float(items) > 50
   assert {path.name for path in out.iterdir()} == {f"{name}.csv.gz" for name in found}
+  settings = importlib.import_module("results.settings")
   with pytest.raises(FileNotFoundError, match=r"Digital_Music\.csv"):
-    importlib.import_module("results.settings").category(out, "Digital_Music")
+    settings.category(out, "Digital_Music")
+
+
+def test_the_densest_core_has_users_and_items_of_k_rows(monkeypatch):
+  settings = importlib.import_module("results.settings")
+  square = [(user, item) for user in "abc" for item in "xyz"]  # a 3-core
+  tail = [("a", "p"), ("d", "p"), ("d", "q"), ("e", "q")]  # a and p, d, q are a chain to e
+  rows = pd.DataFrame([*square, *tail], columns=["user", "item"])
+  for least, left in ((13, 13), (9, 9), (14, 13)):
+    monkeypatch.setattr(settings, "CORE", least)
+    assert (
+      settings.densest(rows)[["user", "item"]].apply(tuple, axis=1).tolist()
+      == ([*square, *tail][:left])
+    )
 
 
 def test_defaults_are_told_beside_a_search(tables, monkeypatch, tmp_path):
